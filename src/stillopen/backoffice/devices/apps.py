@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class DevicesConfig(AppConfig):
+    name = "stillopen.backoffice.devices"
+    label = "devices"
+    default_auto_field = "django.db.models.BigAutoField"

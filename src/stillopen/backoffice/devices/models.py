@@ -1,0 +1,75 @@
+"""Registers: their license, the key of the device that activated it, and what they said last."""
+
+import uuid
+
+from django.db import models
+
+from stillopen.backoffice.accounts.models import Account, Store
+
+
+class Register(models.Model):
+    """One till position. Its device proves itself with ``public_key``; the license key is kept as SHA-256."""
+
+    class State(models.TextChoices):
+        NEW = "new", "Not activated"
+        ACTIVE = "active", "Active"
+        REVOKED = "revoked", "Revoked"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    account = models.ForeignKey(Account, models.PROTECT, related_name="registers", editable=False)
+    store = models.ForeignKey(Store, models.PROTECT, related_name="registers")
+    name = models.CharField(max_length=12)  # R1, stands in receipt numbers
+    state = models.CharField(max_length=10, choices=State, default=State.NEW, editable=False)
+    license_digest = models.CharField(max_length=64, unique=True, editable=False)
+    # options
+    several_employees = models.BooleanField("Sign out after each sale", default=False)
+    unblock = models.UUIDField(null=True, editable=False)
+    # device
+    public_key = models.BinaryField(null=True, editable=False)
+    fingerprint = models.CharField(max_length=100, blank=True, editable=False)
+    device_name = models.CharField(max_length=120, blank=True, editable=False)
+    activated_at = models.DateTimeField(null=True, editable=False)
+    revoked_at = models.DateTimeField(null=True, editable=False)
+    nonce = models.BinaryField(null=True, editable=False)
+    # as last said by the register
+    software = models.CharField(max_length=40, blank=True, editable=False)
+    last_seen_at = models.DateTimeField(null=True, editable=False)
+    head_epoch = models.CharField(max_length=32, blank=True, editable=False)
+    head_seq = models.BigIntegerField(default=0, editable=False)
+    unsent_count = models.BigIntegerField(default=0, editable=False)
+    unsent_value = models.BigIntegerField(default=0, editable=False)  # minor units
+    unsent_oldest_at = models.DateTimeField(null=True, editable=False)
+    receipts_made = models.BigIntegerField(default=0, editable=False)
+    shift_open = models.BooleanField(null=True, editable=False)
+    clock_offset = models.FloatField(null=True, editable=False)  # seconds, register − server
+    cursors = models.JSONField(default=dict, editable=False)  # scope → seq, as last pulled
+    blocked = models.BooleanField(default=False, editable=False)  # by wrong PINs, as last heard
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["store", "name"], name="register_name")]
+        ordering = ["store__code", "name"]
+
+    def __str__(self) -> str:
+        return f"{self.store.code}-{self.name}"
+
+
+class Epoch(models.Model):
+    """One run of numbering on one disk: the server's label for the device's random id, and its ack.
+
+    A *branch* is named by its epoch id until a fork makes a second one of it.
+    """
+
+    pk = models.CompositePrimaryKey("account_id", "register_id", "branch")
+    account_id = models.UUIDField()
+    register_id = models.UUIDField()
+    branch = models.CharField(max_length=40)
+    label = models.CharField(max_length=4, blank=True)
+    acked_seq = models.BigIntegerField(default=0)
+    acked_hash = models.BinaryField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "devices_epoch"
+
+
+__all__ = ["Epoch", "Register"]

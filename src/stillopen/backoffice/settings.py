@@ -1,0 +1,75 @@
+"""Django settings. The database and the secret come from the environment, see backoffice/home.py."""
+
+import os
+from pathlib import Path
+
+from stillopen.backoffice.home import database_settings, secret_key
+
+DIR = Path(os.environ.get("STILLOPEN_DIR", "."))
+SECRET_KEY = secret_key(DIR)
+DEBUG = False
+ALLOWED_HOSTS = os.environ.get("STILLOPEN_HOSTS", "*").split(",")
+DATABASES = {"default": database_settings(DIR, os.environ.get("STILLOPEN_DATABASE_URL", ""))}
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "stillopen.backoffice.accounts",
+    "stillopen.backoffice.catalogue",
+    "stillopen.backoffice.devices",
+    "stillopen.backoffice.feed",
+    "stillopen.backoffice.ingest",
+    "stillopen.backoffice.ledger",
+    "stillopen.backoffice.stock",
+]
+AUTH_USER_MODEL = "accounts.User"
+ROOT_URLCONF = "stillopen.backoffice.urls"
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [Path(__file__).parent / "web" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+]
+LOGIN_URL = "/login"
+LOGIN_REDIRECT_URL = "/"
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [
+    Path(__file__).parent / "web" / "static",
+    Path(__file__).parent.parent / "design",
+]
+WHITENOISE_USE_FINDERS = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 33 * 1024 * 1024

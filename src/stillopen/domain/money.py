@@ -1,0 +1,107 @@
+"""Money is an ``int`` of minor units beside a currency. No floats come near it.
+
+Every division names its rounding mode, and the mode is frozen into each sale, so that a sale
+recomputed years later gives the same cents.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+
+from stillopen.domain.errors import DomainError
+
+# ISO 4217: currencies whose minor unit is not 1/100.
+_DIGITS = {
+    **dict.fromkeys(
+        "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(), 0
+    ),
+    **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
+}
+
+#: No single amount may exceed this (minor units): far above any till, far below 64-bit overflow.
+MAX_AMOUNT = 10**13
+
+
+class Rounding(StrEnum):
+    """How a fraction of a minor unit is settled."""
+
+    HALF_UP = "half_up"  # half away from zero: refunds mirror sales
+    HALF_EVEN = "half_even"  # banker's rounding
+    DOWN = "down"  # towards zero
+
+
+def minor_digits(currency: str) -> int:
+    """Number of digits after the decimal point of ``currency`` (ISO 4217 code)."""
+    return _DIGITS.get(currency, 2)
+
+
+def divide(numerator: int, denominator: int, mode: Rounding = Rounding.HALF_UP) -> int:
+    """``numerator / denominator`` as an integer, rounded by ``mode``; symmetric around zero."""
+    if denominator <= 0:
+        raise ValueError("denominator must be positive")
+    quotient, rest = divmod(abs(numerator), denominator)
+    if mode is Rounding.HALF_UP:
+        quotient += 2 * rest >= denominator
+    elif mode is Rounding.HALF_EVEN:
+        quotient += 2 * rest > denominator or (2 * rest == denominator and quotient % 2 == 1)
+    return quotient if numerator >= 0 else -quotient
+
+
+def round_decimal(value: Decimal, mode: Rounding = Rounding.HALF_UP) -> int:
+    """``value`` (minor units, exact) to whole minor units."""
+    numerator, denominator = value.as_integer_ratio()
+    return divide(numerator, denominator, mode)
+
+
+def spread(amount: int, weights: Sequence[int]) -> list[int]:
+    """Split ``amount`` over ``weights`` by largest remainder; the parts sum to ``amount`` exactly.
+
+    Ties go to the larger weight, then to the earlier place. Weights must be of one sign; when all
+    are zero the first place gets everything.
+    """
+    if not weights:
+        if amount:
+            raise ValueError("nothing to spread over")
+        return []
+    total = sum(weights)
+    if total == 0:
+        return [amount] + [0] * (len(weights) - 1)
+    if total < 0:
+        weights, total = [-w for w in weights], -total
+    if min(weights) < 0:
+        raise ValueError("weights must be of one sign")
+    size, sign = abs(amount), 1 if amount >= 0 else -1
+    parts = [size * w // total for w in weights]
+    remainders = [size * w % total for w in weights]
+    order = sorted(range(len(weights)), key=lambda i: (-remainders[i], -weights[i], i))
+    for i in order[: size - sum(parts)]:
+        parts[i] += 1
+    return [sign * p for p in parts]
+
+
+def parse_major(text: str, currency: str) -> int:
+    """``"3.99"`` (major units, decimal point) to minor units; ``DomainError bad_amount`` if it is not exact."""
+    try:
+        value = Decimal(text.strip())
+    except InvalidOperation:
+        raise DomainError("bad_amount", f"“{text}” is not an amount of money.") from None
+    if not value.is_finite():
+        raise DomainError("bad_amount", f"“{text}” is not an amount of money.")
+    minor = value.scaleb(minor_digits(currency))
+    if minor != minor.to_integral_value():
+        raise DomainError(
+            "bad_amount", f"“{text}” has more digits after the point than {currency} has."
+        )
+    if abs(minor) > MAX_AMOUNT:
+        raise DomainError("bad_amount", f"“{text}” is too large an amount.")
+    return int(minor)
+
+
+def to_major(amount: int, currency: str) -> Decimal:
+    """Minor units to an exact decimal in major units."""
+    return Decimal(amount).scaleb(-minor_digits(currency))
+
+
+def format_plain(amount: int, currency: str) -> str:
+    """``420`` → ``"4.20"``: digits only, decimal point, for machines and for receipts."""
+    return f"{to_major(amount, currency):.{minor_digits(currency)}f}"

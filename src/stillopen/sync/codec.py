@@ -1,0 +1,44 @@
+"""Bytes on the wire: MessagePack, zstd above a size, and a bound on what is unpacked."""
+
+from typing import TypeVar
+
+import msgspec
+import zstandard
+
+T = TypeVar("T")
+
+#: No message may unpack to more than this many bytes.
+MAX_MESSAGE = 32 * 1024 * 1024
+_COMPRESS_ABOVE = 512
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+
+CONTENT_TYPE = "application/vnd.stillopen+msgpack"
+
+
+class BadMessage(Exception):
+    """The bytes are no message of this protocol: cut off, garbled, or something else entirely."""
+
+
+def pack(message: msgspec.Struct) -> bytes:
+    """Encode, and compress when that pays."""
+    data = msgspec.msgpack.encode(message)
+    if len(data) <= _COMPRESS_ABOVE:
+        return data
+    return zstandard.ZstdCompressor(level=3).compress(data)
+
+
+def unpack(data: bytes, kind: type[T]) -> T:
+    """Decode into ``kind``; :class:`BadMessage` for anything that is not one."""
+    try:
+        if data[:4] == _ZSTD_MAGIC:
+            data = _decompress(data)
+        return msgspec.msgpack.decode(data, type=kind)
+    except (zstandard.ZstdError, msgspec.DecodeError) as error:
+        raise BadMessage(f"not a {kind.__name__}: {error}") from error
+
+
+def _decompress(data: bytes) -> bytes:
+    size = zstandard.frame_content_size(data)
+    if not 0 <= size <= MAX_MESSAGE:
+        raise BadMessage(f"a message of {size} bytes is out of bounds")
+    return zstandard.ZstdDecompressor().decompress(data, max_output_size=MAX_MESSAGE)
