@@ -80,7 +80,7 @@ def spread(amount: int, weights: Sequence[int]) -> list[int]:
 
 
 def parse_major(text: str, currency: str) -> int:
-    """``"3.99"`` (major units, decimal point) to minor units; ``DomainError bad_amount`` if it is not exact."""
+    """``"3.99"`` (major units, decimal point) to minor units, exactly; or ``DomainError bad_amount``."""
     try:
         value = Decimal(text.strip())
     except InvalidOperation:

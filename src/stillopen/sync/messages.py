@@ -93,11 +93,13 @@ class FeedRow(msgspec.Struct, frozen=True):
 class FeedPage(msgspec.Struct, frozen=True, kw_only=True):
     """Rows to stage. With ``more=False`` the page was read together with ``heads`` in one snapshot: the
     register applies all that it staged and takes ``heads`` as its cursors, in one switch. ``snapshot``
-    says that the rows are the whole content and replace what was there."""
+    says that the rows are the whole content and replace what was there. ``since`` is where the rows
+    begin in each scope: when that is not where the register had got to, it drops what it staged."""
 
     server_epoch: str
     rows: tuple[FeedRow, ...]
     more: bool
+    since: dict[str, int]
     heads: tuple[Cursor, ...] = ()
     snapshot: bool = False
     total: int = 0  # rows of the whole transfer as far as known, for the progress bar

@@ -119,7 +119,7 @@ Record = (
 )
 
 _encoder = msgspec.json.Encoder(order="deterministic", decimal_format="string")
-_decoder = msgspec.json.Decoder(Record)
+_decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
 
 
 def encode(record: Record) -> bytes:

@@ -1,0 +1,179 @@
+"""The state of the line, as the indicator shows it. Time (seconds, monotonic) is an argument.
+
+Any answer at all proves the line: an exchange, a heartbeat on the poke stream, a probe. From the
+age of the last proof follows the colour:
+
+    proof ≤ yellow_after   green    synced / sending
+    proof ≤ red_after      yellow   reconnecting
+    older                  red      offline, since the last proof
+    answers that fail      yellow   unstable; red when they have failed for ``failing_red``
+    sync cannot run        gray     not_activated, never_synced, upgrade_required, revoked
+
+While there is no fresh proof a cheap probe goes out every ``probe_every`` ± 30 %, whatever is still
+under way, so a line that is back is seen at once. Only the server's own request (429, 503,
+Retry-After) makes the register wait longer.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+from stillopen.domain.policy import Line
+
+
+class Cause(StrEnum):
+    """Why the last attempt failed, as far as it can be told apart; the words are the screens'."""
+
+    NONE = ""
+    NO_NETWORK = "no_network"
+    DNS = "dns"
+    UNREACHABLE = "unreachable"  # refused, no route
+    TIMEOUT = "timeout"  # silence: a cut line looks like this
+    TLS = "tls"
+    SERVER_ERROR = "server_error"
+    NONSENSE = "nonsense"  # something answers that is not a Back Office
+    REFUSED_DEVICE = "refused_device"
+
+
+class Lifecycle(StrEnum):
+    NOT_ACTIVATED = "not_activated"
+    NEVER_SYNCED = "never_synced"
+    RUNNING = "running"
+    UPGRADE_REQUIRED = "upgrade_required"
+    REVOKED = "revoked"
+
+
+class State(StrEnum):
+    SYNCED = "synced"
+    SENDING = "sending"
+    RECONNECTING = "reconnecting"
+    UNSTABLE = "unstable"
+    OFFLINE = "offline"
+    NOT_ACTIVATED = "not_activated"
+    NEVER_SYNCED = "never_synced"
+    UPGRADE_REQUIRED = "upgrade_required"
+    REVOKED = "revoked"
+
+
+COLOUR: dict[State, str] = {
+    State.SYNCED: "green",
+    State.SENDING: "green",
+    State.RECONNECTING: "yellow",
+    State.UNSTABLE: "yellow",
+    State.OFFLINE: "red",
+    State.NOT_ACTIVATED: "gray",
+    State.NEVER_SYNCED: "gray",
+    State.UPGRADE_REQUIRED: "gray",
+    State.REVOKED: "gray",
+}
+
+
+class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds. The defaults show a loss within 5 s of it: the last heartbeat may have been just before."""
+
+    yellow_after: float = 2.6
+    red_after: float = 4.5
+    failing_red: float = 30.0
+    crawl: float = 4.0  # an exchange slower than this, with nothing large to carry, crawls
+    probe_every: float = 1.0
+
+
+class Link(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of the line. Times are monotonic seconds; ``proof`` is the last sign of life."""
+
+    started: float
+    proof: float | None = None
+    healthy: float | None = None  # the last answer that was not an error
+    failing_since: float | None = None  # answers arrive, but fail
+    cause: Cause = Cause.NONE
+    lost: bool = False  # the stream broke off or an attempt failed after the last proof
+    slow: bool = False
+    probed: float | None = None
+    hold_until: float = 0.0
+
+
+def alive(link: Link, now: float) -> Link:
+    """A healthy sign of life came."""
+    return msgspec.structs.replace(
+        link, proof=now, healthy=now, failing_since=None, cause=Cause.NONE, lost=False
+    )
+
+
+def answered(link: Link, now: float, seconds: float, limits: Thresholds) -> Link:
+    """A small exchange took ``seconds``: alive, and slow if it crawled."""
+    return msgspec.structs.replace(alive(link, now), slow=seconds > limits.crawl)
+
+
+def errored(link: Link, now: float, cause: Cause, retry_after: float | None = None) -> Link:
+    """The other end answers, but with an error (5xx, nonsense): the wire is there, the service is not."""
+    return msgspec.structs.replace(
+        link,
+        proof=now,
+        failing_since=now if link.failing_since is None else link.failing_since,
+        cause=cause,
+        hold_until=max(link.hold_until, now + min(retry_after or 0.0, 60.0)),
+    )
+
+
+def failed(link: Link, cause: Cause) -> Link:
+    """An attempt ended without any answer, or the stream broke off."""
+    return msgspec.structs.replace(link, lost=True, cause=cause)
+
+
+def line_of(link: Link, now: float, limits: Thresholds) -> State:
+    """SYNCED stands for a good line here; RECONNECTING, UNSTABLE or OFFLINE otherwise."""
+    last = link.started if link.proof is None else link.proof
+    age = now - last
+    if age > limits.red_after:
+        return State.OFFLINE
+    if link.failing_since is not None:
+        failing = now - link.failing_since
+        return State.OFFLINE if failing > limits.failing_red else State.UNSTABLE
+    if link.proof is None or age > limits.yellow_after or link.lost:
+        return State.RECONNECTING
+    return State.UNSTABLE if link.slow else State.SYNCED
+
+
+def state_of(
+    link: Link, lifecycle: Lifecycle, synced: bool, now: float, limits: Thresholds
+) -> State:
+    """What the indicator shows."""
+    if lifecycle is not Lifecycle.RUNNING:
+        return State(lifecycle.value)
+    line = line_of(link, now, limits)
+    if line is State.SYNCED and not synced:
+        return State.SENDING
+    return line
+
+
+def policy_line(state: State) -> Line:
+    """How the offline policy sees the indicator: yellow is *uncertain*, red and gray are *offline*."""
+    colour = COLOUR[state]
+    if colour == "green":
+        return Line.ONLINE
+    return Line.UNCERTAIN if colour == "yellow" else Line.OFFLINE
+
+
+def probe_due(link: Link, now: float, jitter: float, limits: Thresholds) -> bool:
+    """Whether to send a probe now; ``jitter`` is random in [−1, 1]."""
+    if now < link.hold_until:
+        return False
+    fresh = link.proof is not None and not link.lost and now - link.proof <= limits.yellow_after
+    if fresh and link.failing_since is None:
+        return False
+    wait = limits.probe_every * (1 + 0.3 * jitter)
+    return link.probed is None or now - link.probed >= wait
+
+
+def probing(link: Link, now: float) -> Link:
+    return msgspec.structs.replace(link, probed=now)
+
+
+def next_change(link: Link, now: float, limits: Thresholds) -> float:
+    """Seconds until the state could change by the passing of time alone (to redraw no later)."""
+    last = link.started if link.proof is None else link.proof
+    marks = [last + limits.yellow_after, last + limits.red_after]
+    if link.failing_since is not None:
+        marks.append(link.failing_since + limits.failing_red)
+    ahead = [m - now for m in marks if m > now]
+    return min(ahead, default=limits.red_after)

@@ -1,0 +1,303 @@
+"""What a register asks next, and what it makes of an answer: pure functions over one small state.
+
+The driver (register/syncer) owns stores, sockets and timers: it turns a :class:`Plan` into a
+request, keeps what the returned effects say, *then* goes on. An effect is written before the next
+request is planned, so a crash between any two steps repeats work and never skips any.
+
+    plan ──request──►  server  ──answer──► conclude ──effects──► stores
+"""
+
+from datetime import datetime
+
+import msgspec
+
+from stillopen.sync.feed import cursors_hash
+from stillopen.sync.messages import (
+    Ack,
+    Cursor,
+    ExchangeAnswer,
+    ExchangeRequest,
+    FeedPage,
+    FeedRow,
+    NotApplied,
+    Pull,
+    Unsent,
+)
+
+MIN_BATCH, MAX_BATCH, FIRST_BATCH = 1, 1000, 100
+#: A batch is sized so that one exchange takes about this long (seconds).
+TARGET_SECONDS = 2.0
+
+
+class SyncState(msgspec.Struct, frozen=True, kw_only=True):
+    """The register's memory of the conversation. Only ``acked`` is kept on disk: after a start the first
+    exchange carries no nonce, is stale by definition, and brings one."""
+
+    nonce: bytes = b""
+    acked: Ack
+    request: int = 0  # number of the latest request; only its answer counts
+    in_flight: bool = False
+    batch: int = FIRST_BATCH
+    feed_behind: bool = True  # until the server says otherwise
+    retry: bool = False  # a person asked for Retry errored sales
+    waiting_for_upgrade: bool = False
+    revoked: bool = False
+
+
+class Outlook(msgspec.Struct, frozen=True, kw_only=True):
+    """What the stores hold at this moment."""
+
+    register: str
+    software: str
+    epoch: str
+    head_seq: int
+    head_hash: bytes
+    server_epoch: str
+    cursors: tuple[Cursor, ...]
+    staged: dict[str, int]
+    staging_snapshot: bool
+    unsent: Unsent
+    shift_open: bool
+    receipts_made: int
+    clock: datetime | None = None
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """Send the entries ``first … last`` (none when last < first) with ``request``."""
+
+    first: int
+    last: int
+    request: ExchangeRequest
+
+
+# Effects, in the order in which the driver carries them out.
+class Advance(msgspec.Struct, frozen=True):
+    """Everything up to ``ack`` has arrived."""
+
+    ack: Ack
+
+
+class Rewind(msgspec.Struct, frozen=True):
+    """The server holds less than it had acknowledged (it was restored): send again after ``ack``."""
+
+    ack: Ack
+
+
+class KeepNotApplied(msgspec.Struct, frozen=True):
+    """The entries that the server could not apply yet: all of them, replacing what was known."""
+
+    items: tuple[NotApplied, ...]
+
+
+class DropStaged(msgspec.Struct, frozen=True):
+    """What was staged does not go together with the page that came: begin again."""
+
+    snapshot: bool
+
+
+class Stage(msgspec.Struct, frozen=True):
+    rows: tuple[FeedRow, ...]
+    total: int
+
+
+class Switch(msgspec.Struct, frozen=True):
+    """Make everything staged visible at once, with these cursors."""
+
+    heads: tuple[Cursor, ...]
+    server_epoch: str
+
+
+class SetClock(msgspec.Struct, frozen=True):
+    server_time: datetime
+
+
+class StopSelling(msgspec.Struct, frozen=True):
+    """The device was revoked: it ends after the open cart and may still hand in its journal."""
+
+    reason: str
+
+
+class NeedsNewEpoch(msgspec.Struct, frozen=True):
+    """The server holds another history under this epoch's numbers."""
+
+    reason: str
+
+
+class NeedsUpgrade(msgspec.Struct, frozen=True):
+    reason: str
+
+
+Effect = (
+    Advance
+    | Rewind
+    | KeepNotApplied
+    | DropStaged
+    | Stage
+    | Switch
+    | SetClock
+    | StopSelling
+    | NeedsNewEpoch
+    | NeedsUpgrade
+)
+
+
+def plan(state: SyncState, outlook: Outlook) -> tuple[SyncState, Plan]:
+    """The next request. Facts and feed go together; neither waits for the other."""
+    number = state.request + 1
+    first = state.acked.seq + 1
+    last = min(outlook.head_seq, state.acked.seq + state.batch)
+    if not state.nonce:
+        last = first - 1  # without a nonce the server stores nothing: ask for one, at no weight
+    request = ExchangeRequest(
+        software=outlook.software,
+        register=outlook.register,
+        nonce=state.nonce,
+        request=number,
+        epoch=outlook.epoch,
+        head_seq=outlook.head_seq,
+        head_hash=outlook.head_hash,
+        cursors_hash=cursors_hash(outlook.server_epoch, outlook.cursors),
+        pull=_pull(state, outlook),
+        unsent=outlook.unsent,
+        shift_open=outlook.shift_open,
+        clock=outlook.clock,
+        journal_count=outlook.receipts_made,
+        retry=state.retry,
+    )
+    after = msgspec.structs.replace(state, request=number, in_flight=True)
+    return after, Plan(first=first, last=last, request=request)
+
+
+def _pull(state: SyncState, outlook: Outlook) -> Pull | None:
+    if not state.feed_behind or state.revoked or not state.nonce:
+        return None
+    return Pull(
+        server_epoch=outlook.server_epoch,
+        cursors=outlook.cursors,
+        staged=outlook.staged,
+        snapshot=outlook.staging_snapshot or not outlook.cursors,
+    )
+
+
+def conclude(
+    state: SyncState, outlook: Outlook, answer: ExchangeAnswer
+) -> tuple[SyncState, tuple[Effect, ...]]:
+    """What ``answer`` changes. An answer to anything but the latest request changes nothing."""
+    if not state.in_flight or answer.request != state.request:
+        return state, ()
+    effects: list[Effect] = []
+    acked = _conclude_ack(state, outlook, answer, effects)
+    state = msgspec.structs.replace(state, in_flight=False, nonce=answer.nonce, acked=acked)
+    if answer.server_time is not None:
+        effects.append(SetClock(answer.server_time))
+    if answer.stale:
+        return state, tuple(effects)
+    effects.append(KeepNotApplied(answer.not_applied))
+    state = _conclude_instructions(state, answer, effects)
+    behind = answer.feed_behind
+    if answer.page is not None and not state.revoked:
+        behind = _conclude_page(outlook, answer.page, effects) or answer.feed_behind
+    return msgspec.structs.replace(state, feed_behind=behind, retry=False), tuple(effects)
+
+
+def _conclude_ack(
+    state: SyncState, outlook: Outlook, answer: ExchangeAnswer, effects: list[Effect]
+) -> Ack:
+    """The ack moves forward within what the journal holds; backward only by a ``rewind``."""
+    ack = answer.ack
+    if ack.epoch != outlook.epoch or ack.seq > outlook.head_seq:
+        return state.acked
+    if ack.seq > state.acked.seq:
+        effects.append(Advance(ack))
+        return ack
+    for instruction in answer.instructions:
+        if instruction.do == "rewind" and instruction.seq < state.acked.seq:
+            effects.append(Rewind(ack))
+            return ack
+    return state.acked
+
+
+def _conclude_instructions(
+    state: SyncState, answer: ExchangeAnswer, effects: list[Effect]
+) -> SyncState:
+    told = {i.do: i for i in answer.instructions}
+    if "revoked" in told:
+        effects.append(StopSelling(told["revoked"].reason))
+    if "new_epoch" in told:
+        effects.append(NeedsNewEpoch(told["new_epoch"].reason))
+    if "upgrade" in told:
+        effects.append(NeedsUpgrade(told["upgrade"].reason))
+    return msgspec.structs.replace(
+        state, revoked="revoked" in told, waiting_for_upgrade="upgrade" in told
+    )
+
+
+def _conclude_page(outlook: Outlook, page: FeedPage, effects: list[Effect]) -> bool:
+    """Stage the page, and switch when it was the last; True while more is to come."""
+    fits = page.server_epoch == outlook.server_epoch and page.snapshot == (
+        outlook.staging_snapshot or not outlook.cursors
+    )
+    expected = _positions(outlook, page)
+    if not fits or page.since != expected:
+        effects.append(DropStaged(page.snapshot))
+        if any(page.since.get(s, 0) > outlook_at(outlook, s, page.snapshot) for s in page.since):
+            return True  # rows are missing before it: ask again from where we truly are
+    effects.append(Stage(page.rows, page.total))
+    if page.more:
+        return True
+    effects.append(Switch(page.heads, page.server_epoch))
+    return False
+
+
+def outlook_at(outlook: Outlook, scope: str, snapshot: bool) -> int:
+    """Where ``scope`` stands without what is staged: its cursor, or nothing for a snapshot."""
+    if snapshot:
+        return 0
+    return next((c.seq for c in outlook.cursors if c.scope == scope), 0)
+
+
+def _positions(outlook: Outlook, page: FeedPage) -> dict[str, int]:
+    return {
+        s: max(outlook_at(outlook, s, page.snapshot), outlook.staged.get(s, 0)) for s in page.since
+    }
+
+
+def failed(state: SyncState) -> SyncState:
+    """No answer came: the next batch is smaller; its nonce may be spent, which the next answer heals."""
+    return msgspec.structs.replace(
+        state, in_flight=False, batch=max(MIN_BATCH, state.batch // 2)
+    )
+
+
+def timed(state: SyncState, sent: int, seconds: float) -> SyncState:
+    """Size the next batch after one exchange of ``sent`` entries took ``seconds``."""
+    if sent == 0 or seconds <= 0:
+        return state
+    if seconds > TARGET_SECONDS:
+        batch = max(MIN_BATCH, int(sent * TARGET_SECONDS / seconds))
+    elif sent >= state.batch:
+        batch = min(MAX_BATCH, max(state.batch * 2, 2))
+    else:
+        batch = state.batch
+    return msgspec.structs.replace(state, batch=batch)
+
+
+def has_work(state: SyncState, outlook: Outlook) -> bool:
+    """Whether another exchange is worth making at once."""
+    if state.revoked or state.waiting_for_upgrade:
+        return state.acked.seq < outlook.head_seq
+    return (
+        not state.nonce or state.acked.seq < outlook.head_seq or state.feed_behind or state.retry
+    )
+
+
+def is_synced(state: SyncState, outlook: Outlook, not_applied: int) -> bool:
+    """``All data is synced``: acked to the head, nothing held back, catalogue at the heads last told."""
+    return (
+        state.acked.seq == outlook.head_seq
+        and not_applied == 0
+        and not state.feed_behind
+        and bool(outlook.cursors)
+    )
+
+
