@@ -1,51 +1,23 @@
 """What the till knows of the line: written by the syncer, read by every screen."""
 
 from datetime import datetime
-from enum import StrEnum
 
 import msgspec
 
 from stillopen.domain.policy import Line
+from stillopen.sync.link import INDICATOR, LineState, policy_line
 
 
-class LineState(StrEnum):
-    """The state of the line alone; whether all is *synced* also depends on the journal (usecases/status)."""
-
-    CONNECTED = "connected"
-    RECONNECTING = "reconnecting"  # no proof of a connection right now
-    UNSTABLE = "unstable"  # answers arrive but fail or crawl
-    OFFLINE = "offline"
-    NOT_ACTIVATED = "not_activated"
-    NEVER_SYNCED = "never_synced"
-    UPGRADE_REQUIRED = "upgrade_required"
-    REVOKED = "revoked"
-
-
-#: line state → colour of the indicator.
-INDICATOR: dict[LineState, str] = {
-    LineState.CONNECTED: "green",
-    LineState.RECONNECTING: "yellow",
-    LineState.UNSTABLE: "yellow",
-    LineState.OFFLINE: "red",
-    LineState.NOT_ACTIVATED: "gray",
-    LineState.NEVER_SYNCED: "gray",
-    LineState.UPGRADE_REQUIRED: "gray",
-    LineState.REVOKED: "gray",
-}
-
-_LINE: dict[LineState, Line] = {
-    LineState.CONNECTED: Line.ONLINE,
-    LineState.RECONNECTING: Line.UNCERTAIN,
-    LineState.UNSTABLE: Line.UNCERTAIN,
-}
-
-#: cause code → words for people.
+#: cause code (sync.link.Cause, or why sync does not run) → words for people.
 CAUSES: dict[str, str] = {
     "no_network": "this device has no network",
     "dns": "the Back Office's name is not found",
     "unreachable": "the Back Office does not answer",
+    "timeout": "nothing comes back from the Back Office",
     "tls": "the secure connection to the Back Office failed",
     "server_error": "the Back Office reports an error",
+    "nonsense": "something answers that is not a Back Office",
+    "refused_device": "the Back Office does not accept this device",
     "revoked": "this register was revoked",
     "upgrade": "this register needs a newer version",
 }
@@ -70,4 +42,7 @@ class LinkView(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def line(self) -> Line:
         """The line as the offline policy sees it."""
-        return _LINE.get(self.state, Line.OFFLINE)
+        return policy_line(self.state)
+
+
+__all__ = ["CAUSES", "INDICATOR", "LineState", "LinkView"]

@@ -3,7 +3,7 @@
 Any answer at all proves the line: an exchange, a heartbeat on the poke stream, a probe. From the
 age of the last proof follows the colour:
 
-    proof ≤ yellow_after   green    synced / sending
+    proof ≤ yellow_after   green    connected (the screen says synced or sending)
     proof ≤ red_after      yellow   reconnecting
     older                  red      offline, since the last proof
     answers that fail      yellow   unstable; red when they have failed for ``failing_red``
@@ -35,19 +35,12 @@ class Cause(StrEnum):
     REFUSED_DEVICE = "refused_device"
 
 
-class Lifecycle(StrEnum):
-    NOT_ACTIVATED = "not_activated"
-    NEVER_SYNCED = "never_synced"
-    RUNNING = "running"
-    UPGRADE_REQUIRED = "upgrade_required"
-    REVOKED = "revoked"
+class LineState(StrEnum):
+    """The state of the line alone; *synced* or *sending* when connected is for the journal to say."""
 
-
-class State(StrEnum):
-    SYNCED = "synced"
-    SENDING = "sending"
-    RECONNECTING = "reconnecting"
-    UNSTABLE = "unstable"
+    CONNECTED = "connected"
+    RECONNECTING = "reconnecting"  # no proof of a connection right now
+    UNSTABLE = "unstable"  # answers arrive but fail or crawl
     OFFLINE = "offline"
     NOT_ACTIVATED = "not_activated"
     NEVER_SYNCED = "never_synced"
@@ -55,16 +48,16 @@ class State(StrEnum):
     REVOKED = "revoked"
 
 
-COLOUR: dict[State, str] = {
-    State.SYNCED: "green",
-    State.SENDING: "green",
-    State.RECONNECTING: "yellow",
-    State.UNSTABLE: "yellow",
-    State.OFFLINE: "red",
-    State.NOT_ACTIVATED: "gray",
-    State.NEVER_SYNCED: "gray",
-    State.UPGRADE_REQUIRED: "gray",
-    State.REVOKED: "gray",
+#: line state → colour of the indicator.
+INDICATOR: dict[LineState, str] = {
+    LineState.CONNECTED: "green",
+    LineState.RECONNECTING: "yellow",
+    LineState.UNSTABLE: "yellow",
+    LineState.OFFLINE: "red",
+    LineState.NOT_ACTIVATED: "gray",
+    LineState.NEVER_SYNCED: "gray",
+    LineState.UPGRADE_REQUIRED: "gray",
+    LineState.REVOKED: "gray",
 }
 
 
@@ -120,35 +113,23 @@ def failed(link: Link, cause: Cause) -> Link:
     return msgspec.structs.replace(link, lost=True, cause=cause)
 
 
-def line_of(link: Link, now: float, limits: Thresholds) -> State:
-    """SYNCED stands for a good line here; RECONNECTING, UNSTABLE or OFFLINE otherwise."""
+def line_of(link: Link, now: float, limits: Thresholds) -> LineState:
+    """Connected, reconnecting, unstable or offline."""
     last = link.started if link.proof is None else link.proof
     age = now - last
     if age > limits.red_after:
-        return State.OFFLINE
+        return LineState.OFFLINE
     if link.failing_since is not None:
         failing = now - link.failing_since
-        return State.OFFLINE if failing > limits.failing_red else State.UNSTABLE
+        return LineState.OFFLINE if failing > limits.failing_red else LineState.UNSTABLE
     if link.proof is None or age > limits.yellow_after or link.lost:
-        return State.RECONNECTING
-    return State.UNSTABLE if link.slow else State.SYNCED
+        return LineState.RECONNECTING
+    return LineState.UNSTABLE if link.slow else LineState.CONNECTED
 
 
-def state_of(
-    link: Link, lifecycle: Lifecycle, synced: bool, now: float, limits: Thresholds
-) -> State:
-    """What the indicator shows."""
-    if lifecycle is not Lifecycle.RUNNING:
-        return State(lifecycle.value)
-    line = line_of(link, now, limits)
-    if line is State.SYNCED and not synced:
-        return State.SENDING
-    return line
-
-
-def policy_line(state: State) -> Line:
-    """How the offline policy sees the indicator: yellow is *uncertain*, red and gray are *offline*."""
-    colour = COLOUR[state]
+def policy_line(state: LineState) -> Line:
+    """How the offline policy sees the line: yellow is *uncertain*, red and gray are *offline*."""
+    colour = INDICATOR[state]
     if colour == "green":
         return Line.ONLINE
     return Line.UNCERTAIN if colour == "yellow" else Line.OFFLINE
