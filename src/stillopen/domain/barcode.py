@@ -31,9 +31,7 @@ def check_digit_ok(code: str) -> bool:
     return (sum(digits[0::2]) + 3 * sum(digits[1::2])) % 10 == 0
 
 
-def read_embedded(
-    code: str, prefixes: Mapping[str, Carries], currency: str
-) -> EmbeddedCode | None:
+def read_embedded(code: str, prefixes: Mapping[str, Carries], currency: str) -> EmbeddedCode | None:
     """The item and value inside ``code`` if its two-digit prefix is one of ``prefixes``, else None.
 
     The five value digits are hundredths of the major unit (whole units where the currency has no

@@ -41,9 +41,7 @@ STANDARD: frozenset[Capability] = frozenset(_C) - {
     _C.GIFT_CARD,
     _C.LOYALTY_REDEEM,
 }
-STRICT: frozenset[Capability] = frozenset(
-    {_C.CASH_SALE, _C.EXTERNAL_CARD, _C.LAYBY, _C.ON_ACCOUNT}
-)
+STRICT: frozenset[Capability] = frozenset({_C.CASH_SALE, _C.EXTERNAL_CARD, _C.LAYBY, _C.ON_ACCOUNT})
 #: What each preset allows while offline.
 PRESETS: dict[str, frozenset[Capability]] = {"standard": STANDARD, "strict": STRICT}
 

@@ -143,6 +143,8 @@ def _add_tenders(sums: tuple[TenderSum, ...], receipt: Receipt) -> tuple[TenderS
     for name, amount in kept.items():
         old = merged.get(name)
         merged[name] = TenderSum(
-            type=name, count=1 + (old.count if old else 0), amount=amount + (old.amount if old else 0)
+            type=name,
+            count=1 + (old.count if old else 0),
+            amount=amount + (old.amount if old else 0),
         )
     return tuple(merged.values())

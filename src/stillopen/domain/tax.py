@@ -57,8 +57,7 @@ def tax_lines(
     """
     if tax_rounding is TaxRounding.LINE:
         return [
-            taxed(a, percent, inside, mode)
-            for a, (_, percent) in zip(amounts, rates, strict=True)
+            taxed(a, percent, inside, mode) for a, (_, percent) in zip(amounts, rates, strict=True)
         ]
     result: list[Taxed | None] = [None] * len(amounts)
     groups: dict[tuple[str, Decimal], list[int]] = {}
@@ -66,7 +65,9 @@ def tax_lines(
         groups.setdefault(rate, []).append(i)
     for (_, percent), places in groups.items():
         whole = taxed(sum(amounts[i] for i in places), percent, inside, mode)
-        for i, tax in zip(places, _spread_signed(whole.tax, [amounts[i] for i in places]), strict=True):
+        for i, tax in zip(
+            places, _spread_signed(whole.tax, [amounts[i] for i in places]), strict=True
+        ):
             net = amounts[i] - tax if inside else amounts[i]
             result[i] = Taxed(net, tax, net + tax)
     return [t for t in result if t is not None]

@@ -50,13 +50,16 @@ def settle(total: int, tenders: Sequence[Tender], cash_step: int) -> Settlement:
     if total < 0:
         return _settle_refund(total, tenders, cash_step)
     for tender in tenders:
-        if not 0 < tender.amount <= MAX_AMOUNT:
+        # Nothing in cash is a tender too: a total that is rounded down to zero is paid with it.
+        least = 0 if tender.type is TenderType.CASH else 1
+        if not least <= tender.amount <= MAX_AMOUNT:
             raise DomainError("bad_tender", "A tender is an amount above zero.")
     cash = sum(t.amount for t in tenders if t.type is TenderType.CASH)
     others = sum(t.amount for t in tenders if t.type is not TenderType.CASH)
     if others > total:
         raise DomainError(
-            "tender_excess", "Only cash gives change: the card amount is above the total.",
+            "tender_excess",
+            "Only cash gives change: the card amount is above the total.",
             due=total,
         )
     rest = total - others

@@ -68,9 +68,7 @@ def plan_pull(
         if cursor.seq and known.get((cursor.scope, cursor.seq)) != cursor.chain:
             return fresh
         at[cursor.scope] = cursor.seq
-    return PullPlan(
-        since={s: max(at.get(s, 0), staged.get(s, 0)) for s in scopes}, snapshot=False
-    )
+    return PullPlan(since={s: max(at.get(s, 0), staged.get(s, 0)) for s in scopes}, snapshot=False)
 
 
 def make_page(

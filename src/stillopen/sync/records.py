@@ -14,7 +14,9 @@ from stillopen.domain.pricing import Price
 from stillopen.domain.totals import Rules
 
 
-class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="account_settings"):
+class AccountSettings(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="account_settings"
+):
     """Scope account; one record, its id is the account's."""
 
     name: str
@@ -27,7 +29,9 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind
     default_tax: str | None = None
 
 
-class StoreSettings(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="store_settings"):
+class StoreSettings(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="store_settings"
+):
     """Scope store; one record, its id is the store's."""
 
     code: str  # S1
@@ -41,7 +45,9 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind",
     blind_close: bool = False
 
 
-class RegisterSettings(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="register_settings"):
+class RegisterSettings(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="register_settings"
+):
     """Scope register; one record, its id is the register's."""
 
     name: str  # R1
@@ -75,7 +81,9 @@ class ProductRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind",
     stopped: bool = False  # sold out / on the stop list
 
 
-class QuickKeysRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="quick_keys"):
+class QuickKeysRecord(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="quick_keys"
+):
     """One page of tiles in order; ``products`` are product ids. Scope account or store."""
 
     name: str
@@ -99,7 +107,9 @@ class EmployeeRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"
     colour: str = ""
 
 
-class PaymentTypeRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="payment_type"):
+class PaymentTypeRecord(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="payment_type"
+):
     type: str  # a TenderType
     name: str
     position: int = 0

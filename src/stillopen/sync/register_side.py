@@ -29,6 +29,13 @@ MIN_BATCH, MAX_BATCH, FIRST_BATCH = 1, 1000, 100
 TARGET_SECONDS = 2.0
 
 
+class Transfer(msgspec.Struct, frozen=True):
+    """Pages on their way: of which server history, and whether they replace everything."""
+
+    server_epoch: str
+    snapshot: bool
+
+
 class SyncState(msgspec.Struct, frozen=True, kw_only=True):
     """The register's memory of the conversation. Only ``acked`` is kept on disk: after a start the first
     exchange carries no nonce, is stale by definition, and brings one."""
@@ -39,6 +46,7 @@ class SyncState(msgspec.Struct, frozen=True, kw_only=True):
     in_flight: bool = False
     batch: int = FIRST_BATCH
     feed_behind: bool = True  # until the server says otherwise
+    transfer: Transfer | None = None  # feed rows are being staged, page by page
     retry: bool = False  # a person asked for Retry errored sales
     waiting_for_upgrade: bool = False
     revoked: bool = False
@@ -54,8 +62,7 @@ class Outlook(msgspec.Struct, frozen=True, kw_only=True):
     head_hash: bytes
     server_epoch: str
     cursors: tuple[Cursor, ...]
-    staged: dict[str, int]
-    staging_snapshot: bool
+    staged: dict[str, int]  # scope → highest seq staged in the running transfer
     unsent: Unsent
     shift_open: bool
     receipts_made: int
@@ -89,8 +96,8 @@ class KeepNotApplied(msgspec.Struct, frozen=True):
     items: tuple[NotApplied, ...]
 
 
-class DropStaged(msgspec.Struct, frozen=True):
-    """What was staged does not go together with the page that came: begin again."""
+class Begin(msgspec.Struct, frozen=True):
+    """A transfer begins; whatever was staged before is dropped."""
 
     snapshot: bool
 
@@ -131,7 +138,7 @@ Effect = (
     Advance
     | Rewind
     | KeepNotApplied
-    | DropStaged
+    | Begin
     | Stage
     | Switch
     | SetClock
@@ -171,11 +178,12 @@ def plan(state: SyncState, outlook: Outlook) -> tuple[SyncState, Plan]:
 def _pull(state: SyncState, outlook: Outlook) -> Pull | None:
     if not state.feed_behind or state.revoked or not state.nonce:
         return None
+    transfer = state.transfer
     return Pull(
-        server_epoch=outlook.server_epoch,
+        server_epoch=transfer.server_epoch if transfer else outlook.server_epoch,
         cursors=outlook.cursors,
-        staged=outlook.staged,
-        snapshot=outlook.staging_snapshot or not outlook.cursors,
+        staged=outlook.staged if transfer else {},
+        snapshot=transfer.snapshot if transfer else not outlook.cursors,
     )
 
 
@@ -194,10 +202,10 @@ def conclude(
         return state, tuple(effects)
     effects.append(KeepNotApplied(answer.not_applied))
     state = _conclude_instructions(state, answer, effects)
-    behind = answer.feed_behind
+    state = msgspec.structs.replace(state, feed_behind=answer.feed_behind, retry=False)
     if answer.page is not None and not state.revoked:
-        behind = _conclude_page(outlook, answer.page, effects) or answer.feed_behind
-    return msgspec.structs.replace(state, feed_behind=behind, retry=False), tuple(effects)
+        state = _conclude_page(state, outlook, answer.page, effects)
+    return state, tuple(effects)
 
 
 def _conclude_ack(
@@ -232,41 +240,32 @@ def _conclude_instructions(
     )
 
 
-def _conclude_page(outlook: Outlook, page: FeedPage, effects: list[Effect]) -> bool:
-    """Stage the page, and switch when it was the last; True while more is to come."""
-    fits = page.server_epoch == outlook.server_epoch and page.snapshot == (
-        outlook.staging_snapshot or not outlook.cursors
-    )
-    expected = _positions(outlook, page)
-    if not fits or page.since != expected:
-        effects.append(DropStaged(page.snapshot))
-        if any(page.since.get(s, 0) > outlook_at(outlook, s, page.snapshot) for s in page.since):
-            return True  # rows are missing before it: ask again from where we truly are
+def _conclude_page(
+    state: SyncState, outlook: Outlook, page: FeedPage, effects: list[Effect]
+) -> SyncState:
+    """Stage the page if it follows on what is here, and switch when it was the last."""
+    transfer: Transfer | None = Transfer(page.server_epoch, page.snapshot)
+    if transfer != state.transfer or page.since != _reached(outlook, page, outlook.staged):
+        if page.since != _reached(outlook, page, {}):
+            # Rows before this page are missing: ask again from where the register truly is.
+            return msgspec.structs.replace(state, transfer=None, feed_behind=True)
+        effects.append(Begin(page.snapshot))
     effects.append(Stage(page.rows, page.total))
-    if page.more:
-        return True
-    effects.append(Switch(page.heads, page.server_epoch))
-    return False
+    if not page.more:
+        effects.append(Switch(page.heads, page.server_epoch))
+        transfer = None
+    return msgspec.structs.replace(state, transfer=transfer, feed_behind=page.more)
 
 
-def outlook_at(outlook: Outlook, scope: str, snapshot: bool) -> int:
-    """Where ``scope`` stands without what is staged: its cursor, or nothing for a snapshot."""
-    if snapshot:
-        return 0
-    return next((c.seq for c in outlook.cursors if c.scope == scope), 0)
-
-
-def _positions(outlook: Outlook, page: FeedPage) -> dict[str, int]:
-    return {
-        s: max(outlook_at(outlook, s, page.snapshot), outlook.staged.get(s, 0)) for s in page.since
-    }
+def _reached(outlook: Outlook, page: FeedPage, staged: dict[str, int]) -> dict[str, int]:
+    """How far each scope of ``page`` is here: its cursor (nothing for a snapshot), and what is staged."""
+    at = {} if page.snapshot else {c.scope: c.seq for c in outlook.cursors}
+    return {scope: max(at.get(scope, 0), staged.get(scope, 0)) for scope in page.since}
 
 
 def failed(state: SyncState) -> SyncState:
     """No answer came: the next batch is smaller; its nonce may be spent, which the next answer heals."""
-    return msgspec.structs.replace(
-        state, in_flight=False, batch=max(MIN_BATCH, state.batch // 2)
-    )
+    return msgspec.structs.replace(state, in_flight=False, batch=max(MIN_BATCH, state.batch // 2))
 
 
 def timed(state: SyncState, sent: int, seconds: float) -> SyncState:
@@ -286,9 +285,7 @@ def has_work(state: SyncState, outlook: Outlook) -> bool:
     """Whether another exchange is worth making at once."""
     if state.revoked or state.waiting_for_upgrade:
         return state.acked.seq < outlook.head_seq
-    return (
-        not state.nonce or state.acked.seq < outlook.head_seq or state.feed_behind or state.retry
-    )
+    return not state.nonce or state.acked.seq < outlook.head_seq or state.feed_behind or state.retry
 
 
 def is_synced(state: SyncState, outlook: Outlook, not_applied: int) -> bool:
@@ -299,5 +296,3 @@ def is_synced(state: SyncState, outlook: Outlook, not_applied: int) -> bool:
         and not state.feed_behind
         and bool(outlook.cursors)
     )
-
-

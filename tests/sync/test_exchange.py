@@ -1,0 +1,233 @@
+"""The exchange over a faulty wire: nothing lost, nothing doubled, no half publication ever seen."""
+
+import random
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stillopen.sync import register_side
+from stillopen.sync.chain import GENESIS, StoredEntry, seal, verify
+from stillopen.sync.codec import BadMessage, pack, unpack
+from stillopen.sync.messages import Ack, ExchangeAnswer, ExchangeRequest
+from stillopen.sync.server_side import Known, judge
+from tests.sync.wire import EPOCH, Register, Server, Wire
+
+
+def shop(seed: int = 0, loss: float = 0.0) -> Wire:
+    return Wire(Server(), Register(), random.Random(seed), loss)
+
+
+def test_a_first_sync_takes_a_nonce_then_everything() -> None:
+    wire = shop()
+    wire.server.publish("account", {f"p{n}": b"x%d" % n for n in range(8)})
+    wire.server.publish("register:r1", {"settings": b"s"})
+    wire.register.sell()
+    assert wire.settle() == 4  # nonce, then pages of three, three and the rest
+    assert wire.register.content == wire.server.content()
+    assert wire.register.state.acked.seq == 1
+    assert len(wire.register.views) == 1  # one switch
+
+
+def test_nothing_to_say_is_one_small_exchange() -> None:
+    wire = shop()
+    wire.server.publish("account", {"p": b"x"})
+    wire.settle()
+    request = wire.register.request()
+    answer = wire.server.answer(request)
+    assert len(request) + len(answer) <= 600
+
+
+def test_a_delayed_duplicate_has_no_effect() -> None:
+    wire = shop()
+    wire.settle()
+    wire.register.sell()
+    first = wire.register.request()
+    wire.register.hear(wire.server.answer(first))
+    wire.register.sell()
+    late = unpack(wire.server.answer(first), ExchangeAnswer)
+    assert late.stale and late.page is None and not late.instructions
+    wire.settle()
+    assert [e.seq for e in wire.server.entries] == [1, 2]
+
+
+def test_an_answer_to_an_older_request_is_ignored() -> None:
+    wire = shop()
+    wire.settle()
+    wire.register.sell()
+    old = wire.server.answer(wire.register.request())
+    wire.register.state = register_side.failed(wire.register.state)
+    wire.register.request()
+    wire.register.hear(old)
+    assert wire.register.state.acked.seq == 0 and wire.register.state.in_flight
+
+
+def test_a_lost_answer_costs_one_exchange_and_doubles_nothing() -> None:
+    wire = shop()
+    wire.settle()
+    wire.register.sell()
+    wire.server.answer(wire.register.request())  # the answer never arrives
+    wire.register.state = register_side.failed(wire.register.state)
+    assert wire.settle() <= 3
+    assert [e.seq for e in wire.server.entries] == [1]
+
+
+def test_a_restored_server_gets_everything_again() -> None:
+    wire = shop()
+    for _ in range(10):
+        wire.register.sell()
+    wire.settle()
+    del wire.server.entries[4:]
+    wire.server.nonce = b"restored"
+    wire.register.sell()
+    wire.settle()
+    assert [e.seq for e in wire.server.entries] == list(range(1, 12))
+
+
+def test_another_server_history_is_answered_with_a_snapshot() -> None:
+    wire = shop()
+    wire.server.publish("account", {"a": b"1", "b": b"2"})
+    wire.settle()
+    wire.server.epoch = "server-2"
+    wire.server.rows.clear()
+    wire.server.heads.clear()
+    wire.server.known.clear()
+    wire.server.publish("account", {"c": b"3"})
+    wire.register.state = msgspec.structs.replace(wire.register.state, feed_behind=True)
+    wire.settle()
+    assert wire.register.content == {("account", "c"): b"3"}
+
+
+def test_a_forked_journal_overwrites_nothing() -> None:
+    wire = shop()
+    for _ in range(3):
+        wire.register.sell()
+    wire.settle()
+    held = list(wire.server.entries)
+    del wire.register.journal[1:]  # an older disk image
+    wire.register.state = register_side.SyncState(acked=Ack(EPOCH, 1, held[0].hash))
+    wire.register.state = msgspec.structs.replace(wire.register.state, feed_behind=False)
+    for _ in range(3):
+        prev = wire.register.journal[-1]
+        body = b'{"another":%d}' % (prev.seq + 1)
+        wire.register.journal.append(
+            StoredEntry(prev.seq + 1, prev.hash, seal(prev.hash, body), body)
+        )
+    for _ in range(4):
+        wire.register.state = register_side.failed(wire.register.state)
+        wire.register.hear(wire.server.answer(wire.register.request()))
+    assert wire.server.entries == held
+
+
+def test_a_revoked_register_hands_in_its_facts_and_gets_nothing() -> None:
+    wire = shop()
+    wire.server.publish("account", {"p": b"x"})
+    wire.server.state = "revoked"
+    wire.register.sell()
+    wire.settle()
+    assert wire.register.revoked and wire.register.content == {}
+    assert [e.seq for e in wire.server.entries] == [1]
+
+
+def test_a_scope_that_is_taken_away_goes_in_the_same_switch() -> None:
+    wire = shop()
+    wire.server.publish("account", {"p": b"x"})
+    wire.server.publish("register:r1", {"s": b"y"})
+    wire.settle()
+    wire.server.scopes = ("account",)
+    wire.server.publish("account", {"p": b"z"})
+    wire.register.state = msgspec.structs.replace(wire.register.state, feed_behind=True)
+    wire.settle()
+    assert wire.register.content == {("account", "p"): b"z"}
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 2**32), st.floats(0.0, 0.5))
+def test_any_weather(seed: int, loss: float) -> None:
+    """Sales, publications, power cuts and a bad wire in any order; then everything agrees."""
+    rng = random.Random(seed)
+    wire = Wire(Server(page_rows=rng.randint(1, 5)), Register(), rng, loss)
+    wire.register.state = msgspec.structs.replace(
+        wire.register.state, batch=rng.choice([1, 3, 100])
+    )
+    published = [wire.server.content()]
+    acked = 0
+    for _ in range(250):
+        event = rng.random()
+        if event < 0.10:
+            wire.register.sell()
+        elif event < 0.14:
+            scope = rng.choice(wire.server.scopes)
+            names = rng.sample(range(12), rng.randint(1, 7))
+            wire.server.publish(
+                scope, {f"p{n}": rng.choice([None, rng.randbytes(4)]) for n in names}
+            )
+            published.append(wire.server.content())
+            wire.register.state = msgspec.structs.replace(wire.register.state, feed_behind=True)
+        elif event < 0.16:
+            wire.register.restart()
+        else:
+            wire.step()
+        assert wire.register.state.acked.seq >= acked, "an ack went back without a rewind"
+        acked = wire.register.state.acked.seq
+        assert acked <= len(wire.server.entries), "an ack ran ahead of what is stored"
+    wire.settle()
+    assert wire.server.entries == wire.register.journal
+    assert wire.register.content == wire.server.content()
+    assert all(view in published for view in wire.register.views), "half a publication was seen"
+    assert not verify(wire.server.entries)
+
+
+def test_verify_names_each_fault_once() -> None:
+    register = Register()
+    entries = [register.sell() for _ in range(6)]
+    assert verify(entries) == []
+    flipped = msgspec.structs.replace(entries[2], body=entries[2].body[:-1] + b"!")
+    assert [(f.seq, f.code) for f in verify([*entries[:2], flipped, *entries[3:]])] == [
+        (3, "bad_hash")
+    ]
+    assert [(f.seq, f.code) for f in verify([*entries[:2], *entries[3:]])] == [(3, "missing")]
+    assert verify(entries[2:], 2, entries[1].hash) == []
+
+
+@given(st.binary(max_size=200))
+def test_nonsense_is_refused_in_one_way(data: bytes) -> None:
+    try:
+        unpack(data, ExchangeRequest)
+    except BadMessage:
+        pass
+
+
+def test_every_cut_of_a_message_is_refused() -> None:
+    wire = shop()
+    for _ in range(30):
+        wire.register.sell()
+    wire.settle()
+    wire.register.state = msgspec.structs.replace(wire.register.state, acked=Ack(EPOCH, 0, GENESIS))
+    data = wire.register.request()
+    for cut in range(len(data)):
+        with pytest.raises(BadMessage):
+            unpack(data[:cut], ExchangeRequest)
+
+
+def test_a_protocol_too_new_is_upload_only() -> None:
+    wire = shop()
+    wire.register.sell()
+    request = unpack(wire.register.request(), ExchangeRequest)
+    request = msgspec.structs.replace(
+        request, nonce=b"n", protocol=(7, 9), entries=tuple(wire.register.journal)
+    )
+    verdict = judge(request, Known(state="active", nonce=b"n", ack=Ack(EPOCH, 0, GENESIS)))
+    assert len(verdict.accept) == 1 and not verdict.feed
+    assert [i.do for i in verdict.instructions] == ["upgrade"]
+
+
+def test_batches_follow_the_speed_of_the_link() -> None:
+    state = register_side.SyncState(acked=Ack(EPOCH, 0, GENESIS))
+    assert register_side.timed(state, 100, 0.1).batch == 200
+    assert register_side.timed(state, 100, 20.0).batch == 10
+    assert register_side.timed(state, 5, 0.1).batch == 100
+    assert register_side.failed(state).batch == 50
+    small = pack(msgspec.structs.replace(shop().register.outlook(), cursors=()))
+    assert len(small) < 600
