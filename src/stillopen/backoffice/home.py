@@ -2,8 +2,9 @@
 
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from stillopen.domain.errors import DomainError
 
@@ -21,31 +22,56 @@ def database_settings(folder: Path, url: str) -> dict[str, object]:
                 "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
             },
         }
-    parts = urlsplit(url)
-    if parts.scheme not in ("postgres", "postgresql") or not parts.path.strip("/"):
-        raise DomainError("bad_database_url", "The database URL is not of the form postgresql://user@host/name.")
+    parts, port = _split(url)
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": parts.path.lstrip("/"),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
         "HOST": unquote(parts.hostname or ""),
-        "PORT": str(parts.port or ""),
+        "PORT": str(port or ""),
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
     }
 
 
-def secret_key(folder: Path) -> str:
-    """The signing secret: from the environment, or kept in ``folder`` (made once, mode 0600)."""
+def _split(url: str) -> tuple[SplitResult, int | None]:
+    """The parts of a PostgreSQL URL; ``DomainError bad_database_url`` for anything else."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        parts, port = SplitResult("", "", "", "", ""), None
+    if parts.scheme not in ("postgres", "postgresql") or not parts.path.strip("/"):
+        raise DomainError(
+            "bad_database_url", "The database URL is not of the form postgresql://user@host/name."
+        )
+    return parts, port
+
+
+def secret_key(folder: Path | None) -> str:
+    """The signing secret: from the environment, or kept in ``folder`` (made once, mode 0600).
+
+    With neither it is made anew: sessions then end with the process, unless bootstrap.share_secret
+    puts the one from the database in its place.
+    """
     given = os.environ.get("STILLOPEN_SECRET_KEY")
     if given:
         return given
+    if folder is None or not folder.is_dir():
+        return secrets.token_urlsafe(50)
     path = folder / "secret.key"
     if not path.exists():
-        if not folder.is_dir():
-            return secrets.token_urlsafe(50)  # nothing is kept here: sessions end with the process
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_urlsafe(50))
+        _write_once(path, secrets.token_urlsafe(50))
     return path.read_text()
+
+
+def _write_once(path: Path, text: str) -> None:
+    """Complete or not at all: two processes that start together end up with one file."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    with suppress(FileExistsError):
+        os.link(draft, path)
+    draft.unlink()

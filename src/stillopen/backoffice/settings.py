@@ -5,11 +5,14 @@ from pathlib import Path
 
 from stillopen.backoffice.home import database_settings, secret_key
 
-DIR = Path(os.environ.get("STILLOPEN_DIR", "."))
+_dir = os.environ.get("STILLOPEN_DIR", "")
+DIR = Path(_dir) if _dir else None
 SECRET_KEY = secret_key(DIR)
 DEBUG = False
 ALLOWED_HOSTS = os.environ.get("STILLOPEN_HOSTS", "*").split(",")
-DATABASES = {"default": database_settings(DIR, os.environ.get("STILLOPEN_DATABASE_URL", ""))}
+DATABASES = {
+    "default": database_settings(DIR or Path(), os.environ.get("STILLOPEN_DATABASE_URL", ""))
+}
 
 INSTALLED_APPS = [
     "unfold",

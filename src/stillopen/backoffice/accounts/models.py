@@ -113,3 +113,10 @@ class ApiToken(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class ServerSecret(models.Model):
+    """The one row with the signing secret, for servers that keep no folder (bootstrap.share_secret)."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    secret = models.CharField(max_length=100)

@@ -48,7 +48,9 @@ class Product(models.Model):
     price = models.BigIntegerField()
     cost = models.BigIntegerField(null=True, blank=True)
     tax = models.ForeignKey(TaxRate, models.PROTECT, related_name="products")
-    category = models.ForeignKey(Category, models.PROTECT, null=True, blank=True, related_name="products")
+    category = models.ForeignKey(
+        Category, models.PROTECT, null=True, blank=True, related_name="products"
+    )
     barcodes = models.JSONField(default=list, blank=True)  # of str
     unit = models.CharField(max_length=10, blank=True)  # "" for pieces
     description = models.TextField(blank=True)
@@ -70,7 +72,9 @@ class PriceChange(models.Model):
 
     product = models.ForeignKey(Product, models.CASCADE, related_name="price_changes")
     amount = models.BigIntegerField()
-    since = models.DateTimeField()  # stored naive in UTC clothing: the wall clock of whichever store
+    since = (
+        models.DateTimeField()
+    )  # stored naive in UTC clothing: the wall clock of whichever store
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["product", "since"], name="price_since")]
@@ -97,7 +101,9 @@ class QuickKeys(models.Model):
 
 class PaymentType(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    account = models.ForeignKey(Account, models.PROTECT, related_name="payment_types", editable=False)
+    account = models.ForeignKey(
+        Account, models.PROTECT, related_name="payment_types", editable=False
+    )
     type = models.CharField(max_length=30)  # domain.tender.TenderType
     name = models.CharField(max_length=60)
     position = models.PositiveIntegerField(default=0)
@@ -120,6 +126,7 @@ class DraftChange(models.Model):
     what = models.CharField(max_length=200)  # in words, for the preview
     changed_at = models.DateTimeField(auto_now=True)
     changed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True)
+    mark = models.UUIDField(default=uuid.uuid4)  # a new one with every change
 
     class Meta:
         constraints = [
@@ -128,5 +135,12 @@ class DraftChange(models.Model):
 
 
 __all__ = [
-    "Category", "DraftChange", "PaymentType", "PriceChange", "Product", "QuickKeys", "Store", "TaxRate",
+    "Category",
+    "DraftChange",
+    "PaymentType",
+    "PriceChange",
+    "Product",
+    "QuickKeys",
+    "Store",
+    "TaxRate",
 ]

@@ -19,6 +19,9 @@ class Head(models.Model):
     scope = models.CharField(max_length=60)
     seq = models.BigIntegerField(default=0)
     chain = models.BinaryField()
+    publications = models.BigIntegerField(
+        default=0
+    )  # kept on the account scope: Publication.number
 
 
 class Published(models.Model):

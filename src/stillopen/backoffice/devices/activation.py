@@ -1,0 +1,101 @@
+"""Activating a register: a device proves that it was given the license key, and leaves its public key."""
+
+import secrets
+from datetime import datetime
+
+from django.db import transaction
+
+from stillopen.backoffice.accounts.lookup import account_by_public_id
+from stillopen.backoffice.devices.epochs import open_epoch
+from stillopen.backoffice.devices.licensing import license_digest
+from stillopen.backoffice.devices.models import Register
+from stillopen.backoffice.feed.epoch import server_epoch
+from stillopen.domain.errors import DomainError
+from stillopen.sync.messages import ActivateAnswer, ActivateRequest
+
+NONCE_BYTES = 16
+
+
+def activate(request: ActivateRequest, now: datetime) -> ActivateAnswer:
+    """Bind the register of the license key to the device's public key.
+
+    Asked again by the same device (the answer was lost) it answers again. Errors: ``bad_request``,
+    ``bad_epoch``, ``unknown_license``, ``license_in_use`` (details ``device``, ``last_contact``),
+    ``revoked``.
+    """
+    if len(request.public_key) != 32:
+        raise DomainError("bad_request", "The public key of a device is 32 bytes long.")
+    with transaction.atomic():
+        register = _register_of(request)
+        _refuse_unless_free(register, request)
+        epoch = open_epoch(register, request.epoch, now)
+        _bind(register, request, now)
+    account, store = register.account, register.store
+    return ActivateAnswer(
+        register=str(register.id),
+        register_name=register.name,
+        store=str(store.id),
+        store_code=store.code,
+        store_name=store.name,
+        account=account.public_id,
+        account_name=account.name,
+        currency=account.currency,
+        epoch_label=epoch.label,
+        pepper=bytes(account.pepper),
+        nonce=bytes(register.nonce or b""),
+        server_epoch=server_epoch(),
+        server_time=now,
+    )
+
+
+def _register_of(request: ActivateRequest) -> Register:
+    account = account_by_public_id(request.account)
+    found = (
+        account
+        and Register.objects.select_for_update(of=("self",))
+        .select_related("account", "store")
+        .filter(account=account, license_digest=license_digest(request.license_key))
+        .first()
+    )
+    if not found:
+        raise DomainError(
+            "unknown_license",
+            "This Account ID and License Key do not belong together; check both for mistyped letters.",
+        )
+    return found
+
+
+def _refuse_unless_free(register: Register, request: ActivateRequest) -> None:
+    if register.state == Register.State.REVOKED:
+        raise DomainError(
+            "revoked", f"{register} was revoked. Make a new License Key for it in the Back Office."
+        )
+    same_device = bytes(register.public_key or b"") == request.public_key
+    if register.state == Register.State.ACTIVE and not same_device:
+        last = register.last_seen_at or register.activated_at
+        device = register.device_name or "another device"
+        when = f", last heard of {last:%Y-%m-%d %H:%M} UTC" if last else ""
+        raise DomainError(
+            "license_in_use",
+            f"This License Key is in use on {device} as {register}{when}.",
+            device=register.device_name,
+            register=str(register),
+            last_contact=last.isoformat() if last else None,
+        )
+
+
+def _bind(register: Register, request: ActivateRequest, now: datetime) -> None:
+    register.state = Register.State.ACTIVE
+    register.public_key = request.public_key
+    register.fingerprint = request.fingerprint[:100]
+    register.device_name = request.device[:120]
+    register.software = request.software[:40]
+    register.activated_at = register.last_seen_at = now
+    register.revoked_at = None
+    register.nonce = secrets.token_bytes(NONCE_BYTES)
+    register.save(
+        update_fields=[
+            "state", "public_key", "fingerprint", "device_name", "software",
+            "activated_at", "last_seen_at", "revoked_at", "nonce",
+        ]
+    )  # fmt: skip

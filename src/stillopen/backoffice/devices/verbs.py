@@ -1,0 +1,106 @@
+"""What people do to registers in the Back Office. Each takes effect at once."""
+
+import secrets
+from uuid import uuid4
+
+from django.db import transaction
+from django.utils import timezone
+
+from stillopen.backoffice.accounts.access import name_of, require, require_store
+from stillopen.backoffice.accounts.models import Store, User
+from stillopen.backoffice.catalogue import kinds
+from stillopen.backoffice.catalogue.drafts import record_change
+from stillopen.backoffice.catalogue.editing import storing
+from stillopen.backoffice.catalogue.publishing import publish_now
+from stillopen.backoffice.devices import licensing
+from stillopen.backoffice.devices.models import Register
+from stillopen.backoffice.feed.publish import beat
+from stillopen.domain.errors import DomainError
+from stillopen.domain.ids import check_code
+from stillopen.domain.permission import Permission
+
+
+def add_register(store: Store, name: str, user: User | None) -> tuple[Register, str]:
+    """A new register of ``store`` and its License Key, which is shown once.
+
+    Errors: ``not_permitted``, ``not_found``, ``bad_code``, ``register_exists``.
+    """
+    require(user, Permission.BO_REGISTERS)
+    require_store(user, store.id)
+    check_code(name, "register")
+    if Register.objects.filter(store=store, name=name).exists():
+        raise DomainError("register_exists", f"{store.code} has a register {name} already.")
+    register = Register(
+        account=store.account, store=store, name=name, license_digest=secrets.token_hex(32)
+    )
+    with storing(register):
+        register.save()
+        key = licensing.new_license_key(register)
+        _note(register, "new register", user)
+    _at_once(register, user)
+    return register, key
+
+
+def new_license_key(register: Register, user: User | None) -> str:
+    """A License Key for another device, shown once. Errors: ``register_active``, ``not_permitted``."""
+    _check(register, user)
+    with transaction.atomic():
+        return licensing.new_license_key(_locked(register))
+
+
+def revoke(register: Register, user: User | None) -> None:
+    """The register's device is no longer known: it gets nothing more, and its poke stream ends.
+
+    What it sold and has not sent stays in its journal.
+    """
+    _check(register, user)
+    with transaction.atomic():
+        row = _locked(register)
+        row.state = Register.State.REVOKED
+        row.revoked_at = timezone.now()
+        row.public_key = row.nonce = None
+        row.save(update_fields=["state", "revoked_at", "public_key", "nonce"])
+        beat(row.account_id)
+    register.refresh_from_db()
+
+
+def unblock(register: Register, user: User | None) -> None:
+    """Lift a block by wrong PINs: a new value reaches the register's settings at once."""
+    _check(register, user)
+    with transaction.atomic():
+        row = _locked(register)
+        row.unblock = uuid4()
+        row.save(update_fields=["unblock"])
+        _note(row, "unblocked", user)
+    register.unblock = row.unblock
+    _at_once(register, user)
+
+
+def change_options(register: Register, *, several_employees: bool, user: User | None) -> None:
+    """The options of one register; they reach it at once."""
+    _check(register, user)
+    with transaction.atomic():
+        row = _locked(register)
+        row.several_employees = several_employees
+        row.save(update_fields=["several_employees"])
+        _note(row, "options changed", user)
+    register.several_employees = several_employees
+    _at_once(register, user)
+
+
+def _check(register: Register, user: User | None) -> None:
+    require(user, Permission.BO_REGISTERS)
+    require_store(user, register.store_id)
+
+
+def _locked(register: Register) -> Register:
+    rows = Register.objects.select_for_update(of=("self",)).select_related("account", "store")
+    return rows.get(id=register.id)
+
+
+def _note(register: Register, what: str, user: User | None) -> None:
+    record_change(register.account, kinds.REGISTER_SETTINGS, register.id, what, user)
+
+
+def _at_once(register: Register, user: User | None) -> None:
+    publish_now(register.account, [(kinds.REGISTER_SETTINGS, register.id)], name_of(user))
