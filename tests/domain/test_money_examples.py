@@ -95,7 +95,7 @@ def test_16_business_day() -> None:
 
 
 def test_17_price_change_at_midnight() -> None:
-    midnight = datetime(2026, 11, 23)
+    midnight = datetime(2026, 11, 23)  # noqa: DTZ001 - the wall clock of the store
     prices = [Price(amount=1000), Price(amount=800, since=midnight)]
     assert price_at(prices, midnight - timedelta(seconds=10)) == 1000
     assert price_at(prices, midnight) == 800

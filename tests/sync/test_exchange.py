@@ -1,5 +1,6 @@
 """The exchange over a faulty wire: nothing lost, nothing doubled, no half publication ever seen."""
 
+import contextlib
 import random
 
 import msgspec
@@ -193,10 +194,8 @@ def test_verify_names_each_fault_once() -> None:
 
 @given(st.binary(max_size=200))
 def test_nonsense_is_refused_in_one_way(data: bytes) -> None:
-    try:
+    with contextlib.suppress(BadMessage):
         unpack(data, ExchangeRequest)
-    except BadMessage:
-        pass
 
 
 def test_every_cut_of_a_message_is_refused() -> None:

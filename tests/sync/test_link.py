@@ -45,7 +45,8 @@ def test_an_answer_that_fails_is_unstable_and_red_after_a_while() -> None:
         link = errored(link, float(second), Cause.SERVER_ERROR)
     assert line_of(link, 31.0, T) is LineState.UNSTABLE
     assert line_of(link, 39.0, T) is LineState.OFFLINE
-    assert line_of(alive(link, 39.5), 39.6, T) is LineState.CONNECTED
+    assert line_of(alive(link, 39.5), 39.6, T) is LineState.OFFLINE  # a probe alone heals nothing
+    assert line_of(answered(link, 39.5, 0.1, T), 39.6, T) is LineState.CONNECTED
 
 
 def test_a_crawling_line_is_unstable() -> None:
@@ -85,7 +86,7 @@ def test_offline_never_without_silence_or_failure(events: list[tuple[str, float]
     for kind, pause in events:
         now += pause
         if kind == "a":
-            link, healthy = alive(link, now), now
+            link, healthy = answered(link, now, 0.1, T), now
         elif kind == "f":
             link = failed(link, Cause.TIMEOUT)
         else:

@@ -76,7 +76,6 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
 
     started: float
     proof: float | None = None
-    healthy: float | None = None  # the last answer that was not an error
     failing_since: float | None = None  # answers arrive, but fail
     cause: Cause = Cause.NONE
     lost: bool = False  # the stream broke off or an attempt failed after the last proof
@@ -86,15 +85,15 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def alive(link: Link, now: float) -> Link:
-    """A healthy sign of life came."""
-    return msgspec.structs.replace(
-        link, proof=now, healthy=now, failing_since=None, cause=Cause.NONE, lost=False
-    )
+    """A sign of life came over the wire: a heartbeat, a probe. It says nothing of failing exchanges."""
+    cause = link.cause if link.failing_since is not None else Cause.NONE
+    return msgspec.structs.replace(link, proof=now, cause=cause, lost=False)
 
 
 def answered(link: Link, now: float, seconds: float, limits: Thresholds) -> Link:
-    """A small exchange took ``seconds``: alive, and slow if it crawled."""
-    return msgspec.structs.replace(alive(link, now), slow=seconds > limits.crawl)
+    """An exchange was answered well; it took ``seconds`` beyond what its size explains."""
+    healed = msgspec.structs.replace(link, failing_since=None)
+    return msgspec.structs.replace(alive(healed, now), slow=seconds > limits.crawl)
 
 
 def errored(link: Link, now: float, cause: Cause, retry_after: float | None = None) -> Link:

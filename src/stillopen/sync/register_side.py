@@ -47,6 +47,7 @@ class SyncState(msgspec.Struct, frozen=True, kw_only=True):
     batch: int = FIRST_BATCH
     feed_behind: bool = True  # until the server says otherwise
     transfer: Transfer | None = None  # feed rows are being staged, page by page
+    anew: bool = False  # a person asked for the whole catalogue again (Clear cache)
     retry: bool = False  # a person asked for Retry errored sales
     waiting_for_upgrade: bool = False
     revoked: bool = False
@@ -183,7 +184,7 @@ def _pull(state: SyncState, outlook: Outlook) -> Pull | None:
         server_epoch=transfer.server_epoch if transfer else outlook.server_epoch,
         cursors=outlook.cursors,
         staged=outlook.staged if transfer else {},
-        snapshot=transfer.snapshot if transfer else not outlook.cursors,
+        snapshot=transfer.snapshot if transfer else state.anew or not outlook.cursors,
     )
 
 
@@ -254,7 +255,9 @@ def _conclude_page(
     if not page.more:
         effects.append(Switch(page.heads, page.server_epoch))
         transfer = None
-    return msgspec.structs.replace(state, transfer=transfer, feed_behind=page.more)
+    return msgspec.structs.replace(
+        state, transfer=transfer, feed_behind=page.more, anew=state.anew and not page.snapshot
+    )
 
 
 def _reached(outlook: Outlook, page: FeedPage, staged: dict[str, int]) -> dict[str, int]:

@@ -1,0 +1,1 @@
+"""The loop that keeps a register in step: engine (stores), wire (HTTP), service (timers)."""

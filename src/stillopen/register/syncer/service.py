@@ -1,0 +1,419 @@
+"""The syncer: three loops around one engine.
+
+exchange   waits until there is something to say (a sale, a poke, a person's Sync, a quiet half minute)
+           and exchanges until nothing is left
+stream     holds the poke stream open; every event is a sign of life
+watch      looks at the clock: redraws the indicator, sends probes while there is doubt
+
+When a sign of life comes after the line was lost, every old connection is dropped: packets that were
+under way in the silence are worthless, and a fresh connection answers at once.
+"""
+
+import asyncio
+import contextlib
+import random
+from typing import Any
+
+from stillopen.register.linkview import LinkView
+from stillopen.register.store.sending import SyncRun
+from stillopen.register.syncer.engine import Engine, Heard, offline_error
+from stillopen.register.syncer.wire import Wire, WireError
+from stillopen.register.till import SyncResult, Till
+from stillopen.sync import link as line
+from stillopen.sync import register_side
+from stillopen.sync.codec import BadMessage
+from stillopen.sync.link import Cause, LineState
+
+_TICK = 0.1  # seconds between looks at the clock
+_QUIET = 30.0  # seconds after which an exchange is made with nothing to say
+_RETRY_STREAM = 0.5
+_MAX_PROBES = 5
+_PATIENCE = 20.0  # seconds that a person's Sync waits at most
+
+
+class Syncer:
+    """``run`` until cancelled or ``stop``; everything happens on the event loop that runs it."""
+
+    def __init__(self, till: Till) -> None:
+        self.till = till
+        self._rng = random.Random()
+        self._wake = asyncio.Event()
+        self._due = False  # an exchange is wanted whether or not there is something to say
+        self._changed = asyncio.Event()  # the line was proven again, or the register activated
+        self._stopping = asyncio.Event()
+        self._link = line.Link(started=till.clock.monotonic())
+        self._engine: Engine | None = None
+        self._wire: Wire | None = None
+        self._flight: asyncio.Task[bytes] | None = None
+        self._stream: asyncio.Task[None] | None = None
+        self._probes: set[asyncio.Task[None]] = set()
+        self._waiters: list[asyncio.Future[SyncResult]] = []
+        self._round_trip: float | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        till.sync_now = self.sync_now
+
+    # -- life --------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Serve the register until :meth:`stop`."""
+        self._loop = asyncio.get_running_loop()
+        unsubscribe = self.till.subscribe(self._on_topic)
+        loops = [
+            asyncio.create_task(work)
+            for work in (self._exchange_loop(), self._stream_loop(), self._watch_loop())
+        ]
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            done, _ = await asyncio.wait([*loops, stopping], return_when=asyncio.FIRST_COMPLETED)
+            for task in done - {stopping}:
+                task.result()  # a loop never ends by itself: show why it did
+        finally:
+            unsubscribe()
+            await _cancel(*loops, stopping, self._flight, self._stream, *self._probes)
+            if self._wire is not None:
+                await self._wire.close()
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    def _on_topic(self, topic: str) -> None:
+        """From whichever thread: a change of the journal may be something to send."""
+        if topic in ("journal", "session") and self._loop is not None:
+            self._loop.call_soon_threadsafe(self._wake.set)
+
+    def _ready(self) -> bool:
+        """Make engine and wire once the register is activated."""
+        if self._engine is not None:
+            return True
+        identity = self.till.identity
+        if identity is None:
+            return False
+        self._engine = Engine(self.till)
+        self._wire = Wire(identity.backoffice)
+        self._link = line.Link(started=self._now())
+        self._speak()
+        return True
+
+    def _now(self) -> float:
+        return self.till.clock.monotonic()
+
+    def _limits(self) -> line.Thresholds:
+        settings = self.till.catalogue.register_settings()
+        if settings is None:
+            return line.Thresholds()
+        return line.Thresholds(
+            yellow_after=settings.yellow_after,
+            red_after=settings.red_after,
+            probe_every=settings.probe_every,
+        )
+
+    # -- exchange ----------------------------------------------------------------------------
+
+    async def _exchange_loop(self) -> None:
+        while True:
+            try:
+                await asyncio.wait_for(self._wake.wait(), _QUIET)
+            except TimeoutError:
+                self._due = True
+            self._wake.clear()
+            if self._ready() and (self._waiters or self._wake_is_due()):
+                await self._round()
+
+    def _speak(self) -> None:
+        """Make an exchange even if there is nothing to say."""
+        self._due = True
+        self._wake.set()
+
+    def _wake_is_due(self) -> bool:
+        """Whether there is something to say and it could get through: not while offline or told to wait."""
+        assert self._engine is not None
+        if self._now() < self._link.hold_until:
+            return False
+        untried = self._link.proof is None and not self._link.lost
+        if not untried and self._line() is LineState.OFFLINE and self._link.failing_since is None:
+            return False
+        return self._due or self._engine.has_work()
+
+    async def _round(self) -> None:
+        """Exchange until nothing is left; tell whoever waits for it."""
+        assert self._engine is not None
+        self._due = False
+        started, sent, received, error = self._now(), 0, 0, None
+        try:
+            while True:
+                heard = await self._exchange()
+                sent, received = sent + heard.acked, received + heard.received
+                if not self._engine.has_work():
+                    break
+        except WireError as failure:
+            error = failure
+        self._report_round(started, sent, received, error)
+
+    def _report_round(
+        self, started: float, sent: int, received: int, error: WireError | None
+    ) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if waiter.done():
+                continue
+            if error is None:
+                waiter.set_result(SyncResult(sent, received))
+            else:
+                waiter.set_exception(offline_error())
+        if sent or received or waiters or (error is not None and self._link.proof is not None):
+            self.till.journal.sending.log_sync(
+                SyncRun(
+                    at=self.till.clock.now(),
+                    ok=error is None,
+                    sent=sent,
+                    received=received,
+                    seconds=self._now() - started,
+                    cause=error.cause.value if error else "",
+                )
+            )
+        self._show()
+
+    async def _exchange(self) -> Heard:
+        """One request and its answer. Raises :class:`WireError`; the line is judged either way."""
+        assert self._engine is not None and self._wire is not None
+        prepared = self._engine.prepare()
+        began = self._now()
+        self._flight = asyncio.create_task(self._wire.exchange(prepared))
+        try:
+            data = await self._flight
+            heard = await self._hear(data)
+        except WireError as error:
+            self._engine.failed()
+            self._judge(error)
+            raise
+        except BadMessage as error:
+            self._engine.failed()
+            failure = WireError(Cause.NONSENSE, answered=True)
+            self._judge(failure)
+            raise failure from error
+        except asyncio.CancelledError:
+            self._engine.failed()
+            if self._flight.cancelled() and not _is_cancelling():
+                raise WireError(Cause.TIMEOUT) from None  # dropped in favour of a new connection
+            raise
+        finally:
+            self._flight = None
+        seconds = self._now() - began
+        self._engine.state = register_side.timed(self._engine.state, prepared.entries, seconds)
+        self._round_trip = seconds
+        small = len(prepared.body) + len(data) < 20_000
+        self._link = line.answered(self._link, self._now(), seconds if small else 0, self._limits())
+        self._changed.set()
+        self._show()
+        return heard
+
+    async def _hear(self, data: bytes) -> Heard:
+        """Small answers are carried out in place, pages of the feed beside the screens."""
+        assert self._engine is not None
+        if len(data) < 4096:
+            heard = self._engine.hear(data)
+        else:
+            heard = await asyncio.to_thread(self._engine.hear, data)
+        if heard.switched:
+            while await asyncio.to_thread(self.till.catalogue.clean):
+                pass
+        return heard
+
+    def _judge(self, error: WireError) -> None:
+        if error.answered:
+            self._link = line.errored(self._link, self._now(), error.cause, error.retry_after)
+        else:
+            self._link = line.failed(self._link, error.cause)
+        self._show()
+
+    # -- stream ------------------------------------------------------------------------------
+
+    async def _stream_loop(self) -> None:
+        """Hold the stream while the line is proven and a nonce is there to sign with."""
+        while True:
+            if not self._can_stream():
+                self._changed.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._changed.wait(), 1.0)
+                continue
+            self._stream = asyncio.create_task(self._listen())
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._stream
+            if _is_cancelling():
+                raise asyncio.CancelledError
+            self._stream = None
+            await asyncio.sleep(_RETRY_STREAM * (0.5 + self._rng.random()))
+
+    def _can_stream(self) -> bool:
+        engine = self._engine
+        return (
+            engine is not None
+            and bool(engine.state.nonce)
+            and not engine.state.in_flight
+            and not engine.state.revoked
+            and self._link.proof is not None
+            and not self._link.lost
+        )
+
+    async def _listen(self) -> None:
+        assert self._engine is not None and self._wire is not None
+        try:
+            async for event in self._wire.pokes(self._engine.poke_proof()):
+                self._alive()
+                if event in ("poke", "revoked"):
+                    self._engine.look_for_news()
+                    self._speak()
+        except WireError as error:
+            if error.cause is Cause.REFUSED_DEVICE:
+                self._speak()  # the nonce moved on meanwhile, or the device is no longer welcome
+                return
+            self._judge(error)
+            return
+        self._link = line.failed(self._link, Cause.UNREACHABLE)  # it ended: prove the line again
+        self._show()
+
+    # -- watch -------------------------------------------------------------------------------
+
+    async def _watch_loop(self) -> None:
+        while True:
+            if self._ready():
+                if line.probe_due(
+                    self._link, self._now(), self._rng.uniform(-1, 1), self._limits()
+                ):
+                    self._start_probe()
+                self._show()
+            await asyncio.sleep(_TICK)
+
+    def _start_probe(self) -> None:
+        if len(self._probes) >= _MAX_PROBES:
+            return
+        self._link = line.probing(self._link, self._now())
+        task = asyncio.create_task(self._probe())
+        self._probes.add(task)
+        task.add_done_callback(self._probes.discard)
+
+    async def _probe(self) -> None:
+        assert self._wire is not None
+        asked = self._now()
+        try:
+            await self._wire.probe()
+        except WireError as error:
+            # A probe that waited in vain while the line was proven otherwise says nothing.
+            if self._link.proof is None or self._link.proof <= asked:
+                self._judge(error)
+            return
+        was_lost = self._line() is not LineState.CONNECTED
+        self._alive()
+        if was_lost:
+            await self._start_over()
+        self._speak()
+
+    async def _start_over(self) -> None:
+        """The line is back: drop what was under way in the silence, and speak first."""
+        assert self._wire is not None
+        for task in (self._flight, self._stream):
+            if task is not None:
+                task.cancel()
+        await self._wire.renew()
+
+    def _alive(self) -> None:
+        self._link = line.alive(self._link, self._now())
+        self._changed.set()
+        self._show()
+
+    def _line(self) -> LineState:
+        return line.line_of(self._link, self._now(), self._limits())
+
+    def _show(self) -> None:
+        """Tell the till what the line looks like, when that differs."""
+        engine = self._engine
+        if engine is None:
+            return
+        state = self._line()
+        if engine.state.revoked:
+            state = LineState.REVOKED
+        elif engine.state.waiting_for_upgrade:
+            state = LineState.UPGRADE_REQUIRED
+        old = self.till.link
+        view = LinkView(
+            state=state,
+            cause="" if state is LineState.CONNECTED else self._cause(state),
+            since=old.since if old.state is state else self._since(state),
+            feed_behind=engine.state.feed_behind,
+            incoming=engine.incoming,
+            staged=engine.staged,
+            round_trip=self._round_trip,
+            throughput=old.throughput,
+        )
+        self.till.set_link(view)
+
+    def _cause(self, state: LineState) -> str:
+        if state is LineState.REVOKED:
+            return "revoked"
+        if state is LineState.UPGRADE_REQUIRED:
+            return "upgrade"
+        return (self._link.cause or Cause.TIMEOUT).value
+
+    def _since(self, state: LineState) -> Any:
+        """Offline since the last sign of life, not since it was noticed."""
+        now = self.till.clock.now()
+        if state is LineState.OFFLINE and self.till.link.state is LineState.RECONNECTING:
+            return self.till.link.since or now
+        return now
+
+    # -- wishes ------------------------------------------------------------------------------
+
+    async def sync_now(self, *, snapshot: bool = False, retry: bool = False) -> SyncResult:
+        """Exchange at once; ``snapshot`` fetches the whole catalogue, ``retry`` re-applies errored sales.
+
+        ``DomainError offline`` when the Back Office does not answer.
+        """
+        if not self._ready():
+            raise offline_error()
+        assert self._engine is not None
+        self._engine.look_for_news(snapshot, retry)
+        waiter: asyncio.Future[SyncResult] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        self._wake.set()
+        deadline = self._now() + _PATIENCE
+        while not waiter.done():
+            await asyncio.wait([waiter], timeout=_TICK)
+            if waiter.done():
+                break
+            offline = self._line() is LineState.OFFLINE and self._link.proof is not None
+            if offline or (self._now() > deadline and not self._progressing()):
+                self._waiters = [w for w in self._waiters if w is not waiter]
+                raise offline_error()
+        return waiter.result()
+
+    def _progressing(self) -> bool:
+        return self._line() is LineState.CONNECTED and self._flight is not None
+
+    async def sync_once(self) -> SyncResult:
+        """Without any loop running: exchange until nothing is left. For the command line."""
+        if not self._ready():
+            raise offline_error()
+        assert self._engine is not None and self._wire is not None
+        sent = received = 0
+        try:
+            while self._engine.has_work():
+                heard = await self._exchange()
+                sent, received = sent + heard.acked, received + heard.received
+        except WireError:
+            raise offline_error() from None
+        finally:
+            await self._wire.close()
+            self._engine, self._wire = None, None
+        return SyncResult(sent, received)
+
+
+def _is_cancelling() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+async def _cancel(*tasks: asyncio.Task[Any] | None) -> None:
+    live = [t for t in tasks if t is not None]
+    for task in live:
+        task.cancel()
+    await asyncio.gather(*live, return_exceptions=True)
