@@ -16,6 +16,9 @@ from stillopen.sync.messages import Ack, ExchangeAnswer
 from stillopen.sync.proof import EXCHANGE, POKE, sign
 
 
+_FeedEffect = register_side.Begin | register_side.Stage | register_side.Switch
+
+
 class Prepared(msgspec.Struct, frozen=True):
     """A request ready to be posted: its bytes, the proof header, and what it carries."""
 
@@ -52,6 +55,7 @@ class Engine:
         )
         # Wishes are kept apart from ``state``: they may come while an answer is being carried out.
         self._news = self._anew = self._retry = False
+        self.trouble = ""  # code of what keeps the catalogue from being written (disk_full), or ""
         self.incoming = 0  # rows of the running transfer, as the server counted them
         self.staged = 0
 
@@ -103,7 +107,7 @@ class Engine:
         state, effects = register_side.conclude(self.state, self.outlook(), answer)
         before = self.state.acked.seq
         changes: dict[str, object] = {"last_exchange_at": self._till.clock.now()}
-        received, switched = 0, False
+        feed: list[_FeedEffect] = []
         for effect in effects:
             match effect:
                 case register_side.Advance(ack) | register_side.Rewind(ack):
@@ -112,27 +116,36 @@ class Engine:
                     self._till.clock.heard_server(server_time)
                 case register_side.KeepNotApplied(items):
                     self._till.journal.sending.replace_not_applied(items)
-                case register_side.Stage(rows, _):
-                    received += len(rows)
-                    self._carry_feed(effect)
-                case register_side.Switch():
-                    switched = True
-                    self._carry_feed(effect)
-                case register_side.Begin():
-                    self._carry_feed(effect)
+                case register_side.Begin() | register_side.Stage() | register_side.Switch():
+                    feed.append(effect)
                 case _:
                     pass  # what stops the sync is read from the state below
         changes["stopped"] = self._stopped(state, effects)
-        if not switched and register_side.is_synced(state, self.outlook(), 0):
+        if register_side.is_synced(state, self.outlook(), 0):
             changes["last_sync_at"] = changes["last_exchange_at"]
         self._till.journal.sending.update(**changes)
-        self.state = state
+        self.state = self._feed(state, feed)
         self._till.notify("journal")
+        received = sum(len(e.rows) for e in feed if isinstance(e, register_side.Stage))
+        switched = any(isinstance(e, register_side.Switch) for e in feed)
         return Heard(max(state.acked.seq - before, 0), received, switched)
 
-    def _carry_feed(
-        self, effect: register_side.Begin | register_side.Stage | register_side.Switch
-    ) -> None:
+    def _feed(
+        self, state: register_side.SyncState, effects: list[_FeedEffect]
+    ) -> register_side.SyncState:
+        """Write what came down. A full disk stops the catalogue only: what was acked is kept already."""
+        try:
+            for effect in effects:
+                self._carry_feed(effect)
+        except DomainError as error:
+            self.trouble = error.code
+            self._till.catalogue.abandon()
+            return msgspec.structs.replace(state, transfer=None, feed_behind=False)
+        if effects:
+            self.trouble = ""
+        return state
+
+    def _carry_feed(self, effect: _FeedEffect) -> None:
         catalogue = self._till.catalogue
         match effect:
             case register_side.Begin(snapshot):
@@ -185,6 +198,8 @@ class Engine:
 
     def is_synced(self) -> bool:
         """``All data is synced``, as of the last answer."""
+        if self.trouble:
+            return False
         not_applied = len(self._till.journal.sending.not_applied())
         return register_side.is_synced(self.state, self.outlook(), not_applied)
 

@@ -11,6 +11,7 @@ under way in the silence are worthless, and a fresh connection answers at once.
 
 import asyncio
 import contextlib
+import logging
 import random
 from typing import Any
 
@@ -24,6 +25,7 @@ from stillopen.sync import register_side
 from stillopen.sync.codec import BadMessage
 from stillopen.sync.link import Cause, LineState
 
+_log = logging.getLogger(__name__)
 _TICK = 0.1  # seconds between looks at the clock
 _QUIET = 30.0  # seconds after which an exchange is made with nothing to say
 _RETRY_STREAM = 0.5
@@ -55,9 +57,23 @@ class Syncer:
     # -- life --------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Serve the register until :meth:`stop`."""
+        """Serve the register until :meth:`stop`. A loop that breaks is logged and begun again: a till
+        goes on selling and sending whatever happens to one exchange."""
         self._loop = asyncio.get_running_loop()
         unsubscribe = self.till.subscribe(self._on_topic)
+        try:
+            while not self._stopping.is_set():
+                try:
+                    await self._run_loops()
+                except Exception:
+                    _log.exception("the synchronization stumbled and begins again")
+                    await asyncio.sleep(1.0)
+        finally:
+            unsubscribe()
+            if self._wire is not None:
+                await self._wire.close()
+
+    async def _run_loops(self) -> None:
         loops = [
             asyncio.create_task(work)
             for work in (self._exchange_loop(), self._stream_loop(), self._watch_loop())
@@ -65,13 +81,10 @@ class Syncer:
         stopping = asyncio.create_task(self._stopping.wait())
         try:
             done, _ = await asyncio.wait([*loops, stopping], return_when=asyncio.FIRST_COMPLETED)
-            for task in done - {stopping}:
-                task.result()  # a loop never ends by itself: show why it did
+            for task in done:
+                task.result()
         finally:
-            unsubscribe()
             await _cancel(*loops, stopping, self._flight, self._stream, *self._probes)
-            if self._wire is not None:
-                await self._wire.close()
 
     def stop(self) -> None:
         self._stopping.set()
@@ -339,7 +352,7 @@ class Syncer:
             state=state,
             cause="" if state is LineState.CONNECTED else self._cause(state),
             since=old.since if old.state is state else self._since(state),
-            feed_behind=engine.state.feed_behind,
+            feed_behind=engine.state.feed_behind or bool(engine.trouble),
             incoming=engine.incoming,
             staged=engine.staged,
             round_trip=self._round_trip,
