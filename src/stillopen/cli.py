@@ -87,7 +87,8 @@ def explain(error: Exception) -> tuple[int, str]:
     match error:
         case click.UsageError():
             where = error.ctx.command_path if error.ctx else "stillopen"
-            return USAGE, f"{error.format_message()} See '{where} --help'."
+            message = error.format_message().rstrip(".")
+            return USAGE, f"{message}. See '{where} --help'."
         case click.ClickException():
             return FAILED, error.format_message()
         case click.Abort():
