@@ -7,7 +7,6 @@ import msgspec
 from stillopen.domain.policy import Line
 from stillopen.sync.link import INDICATOR, LineState, policy_line
 
-
 #: cause code (sync.link.Cause, or why sync does not run) → words for people.
 CAUSES: dict[str, str] = {
     "no_network": "this device has no network",

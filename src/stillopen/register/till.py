@@ -4,27 +4,44 @@ Use cases are functions ``verb(till, session, …)`` in ``register/usecases``; t
 that changes the journal. The syncer sets ``link`` and ``sync_now`` and listens for ``journal``.
 """
 
-from collections.abc import Awaitable, Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
+
+import msgspec
 
 from stillopen.domain.businessday import business_day, local_time
 from stillopen.domain.errors import DomainError
 from stillopen.domain.policy import Capability, require
 from stillopen.domain.totals import Rules
 from stillopen.register.clock import Clock, SystemClock
-from stillopen.register.keys import Device, load_device
+from stillopen.register.keys import Device, load_device, machine_fingerprint
 from stillopen.register.linkview import LineState, LinkView
 from stillopen.register.session import Session, Sessions
+from stillopen.register.store import catalogue as catalogue_store
+from stillopen.register.store import journal as journal_store
 from stillopen.register.store.catalogue import Catalogue
-from stillopen.register.store.identity import Identity
+from stillopen.register.store.disk import Room
+from stillopen.register.store.identity import Epoch, Identity
 from stillopen.register.store.journal import Journal
-from stillopen.sync.records import RegisterSettings, StoreSettings
+from stillopen.sync.link import policy_line
+from stillopen.sync.records import (
+    AccountSettings,
+    EmployeeRecord,
+    RegisterSettings,
+    RoleRecord,
+    StoreSettings,
+)
 
-#: What may change: "journal" (an entry was appended, or acked), "cart", "catalogue", "link", "session".
+#: What may change: "journal" (an entry was appended), "sent" (ack, per-entry results), "cart",
+#: "catalogue", "link", "session", "stop" (the program is about to end: close event streams).
 Topic = str
 Listener = Callable[[Topic], None]
+
+_CLOCK_NOTE = "clock_jump"
 
 
 class SyncResult(NamedTuple):
@@ -34,30 +51,56 @@ class SyncResult(NamedTuple):
     received: int
 
 
-async def _no_syncer() -> SyncResult:
+class SyncNow(Protocol):
+    """Sync at once. ``snapshot``: fetch the whole catalogue anew; ``retry``: apply errored sales again.
+
+    Raises ``DomainError offline`` when nothing answers.
+    """
+
+    async def __call__(self, *, snapshot: bool = False, retry: bool = False) -> SyncResult: ...
+
+
+async def _no_syncer(*, snapshot: bool = False, retry: bool = False) -> SyncResult:
     raise DomainError("offline", "The Back Office cannot be reached right now.")
 
 
 class Till:
-    """Open with :meth:`open`; not thread-safe beyond what its stores are: use it from one event loop."""
+    """Open with :meth:`open`. Use it from one event loop; the stores have their own locks."""
 
-    def __init__(self, data_dir: Path, journal: Journal, catalogue: Catalogue, clock: Clock) -> None:
+    def __init__(
+        self, data_dir: Path, journal: Journal, catalogue: Catalogue, clock: Clock, device: Device
+    ) -> None:
         self.data_dir = data_dir
         self.journal = journal
         self.catalogue = catalogue
         self.clock = clock
-        self.device: Device = load_device(data_dir)
+        self.device = device
         self.sessions = Sessions()
         self.link = LinkView(since=clock.now())
-        #: Replaced by the syncer. Raises ``DomainError offline`` when nothing answers.
-        self.sync_now: Callable[[], Awaitable[SyncResult]] = _no_syncer
+        #: Replaced by the syncer.
+        self.sync_now: SyncNow = _no_syncer
+        #: The id that the next cart will have; it becomes the sale's.
+        self.next_cart = clock.new_id()
         self._listeners: list[Listener] = []
         catalogue.on_change(lambda: self.notify("catalogue"))
 
     @classmethod
-    def open(cls, data_dir: Path, clock: Clock | None = None) -> "Till":
-        """Open (and make, where missing) the files of ``data_dir``."""
-        raise NotImplementedError
+    def open(cls, data_dir: Path, clock: Clock | None = None, room: Room | None = None) -> "Till":
+        """Open (and make, where missing) the files of ``data_dir``; begin the first epoch."""
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        clock = clock or SystemClock()
+        room = room or Room(data_dir)
+        journal = Journal.open(data_dir / journal_store.FILE, room=room)
+        if journal.identity.epoch() is None:
+            begin = Epoch(id=os.urandom(16).hex(), label="", machine=machine_fingerprint())
+            journal.identity.begin_epoch(begin)
+        last = journal.entries.last_moment()
+        if last is not None:
+            clock.not_before(last)
+        catalogue = Catalogue.open(data_dir / catalogue_store.FILE, room=room)
+        till = cls(data_dir, journal, catalogue, clock, load_device(data_dir))
+        till._note_jump()
+        return till
 
     def close(self) -> None:
         self.catalogue.close()
@@ -72,30 +115,71 @@ class Till:
 
     def require_identity(self) -> Identity:
         """``DomainError not_activated`` until it is."""
-        raise NotImplementedError
+        identity = self.identity
+        if identity is None:
+            raise DomainError("not_activated", "This register is not activated yet.")
+        return identity
+
+    @property
+    def account_settings(self) -> AccountSettings:
+        """``DomainError never_synced`` before the first sync."""
+        settings = self.catalogue.account_settings()
+        if settings is None:
+            raise _never_synced()
+        return settings
 
     @property
     def rules(self) -> Rules:
         """Tax and rounding rules in force; ``DomainError never_synced`` before the first sync."""
-        raise NotImplementedError
+        return self.account_settings.rules
 
     @property
     def store_settings(self) -> StoreSettings:
         """``DomainError never_synced`` before the first sync."""
-        raise NotImplementedError
+        settings = self.catalogue.store_settings()
+        if settings is None:
+            raise _never_synced()
+        return settings
 
     @property
     def register_settings(self) -> RegisterSettings:
         """Defaults where the Back Office has not said anything."""
-        raise NotImplementedError
+        identity = self.identity
+        name = identity.register_name if identity else ""
+        return self.catalogue.register_settings() or RegisterSettings(name=name)
+
+    @property
+    def register_name(self) -> str:
+        return self.register_settings.name or self.require_identity().register_name
+
+    # -- time ------------------------------------------------------------------------------
+
+    def local(self, moment: datetime) -> datetime:
+        """The store's wall clock at ``moment`` (aware), naive."""
+        return local_time(moment, self.store_settings.timezone)
 
     def local_now(self) -> datetime:
-        """The wall clock of the store, naive."""
-        return local_time(self.clock.now(), self.store_settings.timezone)
+        return self.local(self.clock.now())
 
     def business_day(self, moment: datetime) -> date:
         settings = self.store_settings
         return business_day(moment, settings.timezone, settings.cutoff)
+
+    def _note_jump(self) -> None:
+        jump = self.clock.jump
+        if jump is not None:
+            self.journal.notes.put(_CLOCK_NOTE, msgspec.json.encode(jump).decode())
+            self.clock.jump = None
+
+    def clock_jump(self) -> tuple[datetime, datetime] | None:
+        """(from, to) of a jump of more than 12 h that no manager has looked at yet."""
+        self._note_jump()
+        note = self.journal.notes.get(_CLOCK_NOTE)
+        return msgspec.json.decode(note, type=tuple[datetime, datetime]) if note else None
+
+    def clock_confirmed(self) -> None:
+        self._note_jump()
+        self.journal.notes.put(_CLOCK_NOTE, None)
 
     # -- the line --------------------------------------------------------------------------
 
@@ -107,15 +191,21 @@ class Till:
 
     def line_state(self) -> LineState:
         """The state of the line, with what only the stores know (not activated, never synced)."""
-        raise NotImplementedError
+        if self.identity is None:
+            return LineState.NOT_ACTIVATED
+        stopped = self.journal.sending.state().stopped
+        if stopped:
+            return LineState(stopped)
+        if self.catalogue.generation == 0:
+            return LineState.NEVER_SYNCED
+        return self.link.state
 
     def require_capability(self, capability: Capability) -> None:
         """``DomainError not_offline`` where the offline policy forbids it on the present line."""
         settings = self.catalogue.account_settings()
         if settings is not None:
-            require(
-                capability, self.link.line, settings.offline_preset, settings.offline_overrides
-            )
+            line = policy_line(self.line_state())
+            require(capability, line, settings.offline_preset, settings.offline_overrides)
 
     # -- sessions --------------------------------------------------------------------------
 
@@ -124,9 +214,34 @@ class Till:
 
         A person who was switched off keeps the session until the open cart is finished.
         """
-        raise NotImplementedError
+        session = self.sessions.get(token)
+        if session is None or session.generation == self.catalogue.generation:
+            return session
+        employee = self.catalogue.employees().get(session.employee)
+        if employee is not None:
+            self.refresh(session, employee)
+        elif self.journal.carts.open_cart() is None:
+            self.sessions.end(session.token)
+            return None
+        return session
 
-    # -- events ----------------------------------------------------------------------------
+    def refresh(self, session: Session, employee: EmployeeRecord) -> None:
+        """Take name, role and permissions from the catalogue in force."""
+        role = self.catalogue.roles().get(employee.role) or RoleRecord(name="", permissions=())
+        session.name = employee.name
+        session.role = role.name
+        session.permissions = frozenset(role.permissions)
+        session.generation = self.catalogue.generation
+
+    # -- changes and events ----------------------------------------------------------------
+
+    @contextmanager
+    def change(self, *topics: Topic) -> Iterator[None]:
+        """One transaction of the journal; listeners hear ``topics`` after it is on the disk."""
+        with self.journal.transaction():
+            yield
+        for topic in topics:
+            self.notify(topic)
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Call ``listener(topic)`` after each change; returns a function that ends it.
@@ -140,3 +255,10 @@ class Till:
     def notify(self, topic: Topic) -> None:
         for listener in list(self._listeners):
             listener(topic)
+
+
+def _never_synced() -> DomainError:
+    return DomainError(
+        "never_synced",
+        "This register has not fetched its data from the Back Office yet. It needs the line once.",
+    )

@@ -1,5 +1,132 @@
-"""One SQLite file, one writer connection behind a lock, ``BEGIN IMMEDIATE``."""
+"""One SQLite file, one connection behind a lock, ``BEGIN IMMEDIATE``; and what a failing disk means."""
+
+import os
+import sqlite3
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, NoReturn
+
+from stillopen.register.store.disk import Room, disk_full
+
+#: Exit status of a till whose disk failed (EX_IOERR of sysexits.h).
+EXIT_DISK = 74
+
+_Row = tuple[Any, ...]
+
+# Making room for the shared memory of a WAL fails like an I/O error but leaves the file untouched.
+_NO_ROOM_FOR_SHM = (
+    sqlite3.SQLITE_IOERR_SHMOPEN,
+    sqlite3.SQLITE_IOERR_SHMSIZE,
+    sqlite3.SQLITE_IOERR_SHMMAP,
+)
+
+
+def stop_process(reason: str) -> NoReturn:
+    """End at once: after a failed write nobody knows what is on the disk, and a restart finds out."""
+    sys.stderr.write(f"stillopen: the disk of the journal failed, stopping: {reason}\n")
+    sys.stderr.flush()
+    os._exit(EXIT_DISK)
 
 
 class Database:
-    """See journal.py for what lies in it."""
+    """All reads and writes of one file; may be used from several threads, one at a time."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        room: Room | None = None,
+        on_fatal: Callable[[str], None] = stop_process,
+        read_only: bool = False,
+    ) -> None:
+        self.path = path
+        self.room = room
+        self.read_only = read_only
+        self._on_fatal = on_fatal
+        self._lock = threading.RLock()
+        self._depth = 0
+        self._connection = _connect(path, read_only)
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+    @property
+    def in_transaction(self) -> bool:
+        return self._depth > 0
+
+    def query(self, sql: str, *parameters: object) -> list[_Row]:
+        with self._lock:
+            return self._connection.execute(sql, parameters).fetchall()
+
+    def one(self, sql: str, *parameters: object) -> _Row | None:
+        """The first row, or None."""
+        with self._lock:
+            row: _Row | None = self._connection.execute(sql, parameters).fetchone()
+            return row
+
+    def execute(self, sql: str, *parameters: object) -> int:
+        """Inside a transaction; the number of rows touched."""
+        if not self._depth:
+            raise RuntimeError("a write outside of a transaction")
+        return self._connection.execute(sql, parameters).rowcount
+
+    def execute_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
+        if not self._depth:
+            raise RuntimeError("a write outside of a transaction")
+        self._connection.executemany(sql, rows)
+
+    @contextmanager
+    def transaction(self) -> Iterator["Database"]:
+        """``BEGIN IMMEDIATE`` … ``COMMIT``, or roll-back when the block raises; nests into an open one.
+
+        A full disk becomes ``DomainError disk_full`` with nothing changed. Any other failure of the disk
+        ends the process.
+        """
+        with self._lock:
+            if self._depth:
+                yield self
+                return
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                self._depth = 1
+                yield self
+                self._connection.execute("COMMIT")
+            except sqlite3.Error as error:
+                self._roll_back()
+                self._judge(error)
+                raise
+            except BaseException:
+                self._roll_back()
+                raise
+            finally:
+                self._depth = 0
+
+    def _roll_back(self) -> None:
+        with suppress(sqlite3.Error):
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+
+    def _judge(self, error: sqlite3.Error) -> None:
+        code = getattr(error, "sqlite_errorcode", 0)
+        if code & 0xFF == sqlite3.SQLITE_FULL or code in _NO_ROOM_FOR_SHM:
+            if self.room is not None:
+                self.room.drop_ballast()
+            raise disk_full() from error
+        if code & 0xFF == sqlite3.SQLITE_IOERR:
+            self._on_fatal(str(error))
+
+
+def _connect(path: Path, read_only: bool) -> sqlite3.Connection:
+    mode = "ro" if read_only else "rwc"
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+        timeout=5.0,
+        cached_statements=256,
+    )

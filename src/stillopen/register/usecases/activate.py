@@ -1,7 +1,48 @@
 """Activation: Account ID and License Key make this device a register. Online only, safe to repeat."""
 
+import ipaddress
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+
+from stillopen import __version__
+from stillopen.domain.errors import DomainError
+from stillopen.register.keys import save_device
 from stillopen.register.store.identity import Identity
 from stillopen.register.till import Till
+from stillopen.sync.codec import CONTENT_TYPE, BadMessage, pack, unpack
+from stillopen.sync.messages import ActivateAnswer, ActivateRequest, Refusal
+
+PATH = "/sync/v1/activate"
+TIMEOUT = 15.0  # seconds
+
+
+def check_url(url: str, insecure_http: bool = False) -> str:
+    """The base URL without a slash at its end. ``bad_url``; ``tls_required`` off loopback."""
+    url = url.strip().rstrip("/")
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host, parts = None, urlsplit("")
+    if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
+        raise DomainError("bad_url", "The Back Office's address looks like https://shop.example.")
+    if parts.scheme == "http" and not is_loopback(host) and not insecure_http:
+        raise DomainError(
+            "tls_required",
+            "The Back Office's address must begin with https:// unless it is on this machine.",
+        )
+    return url
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 async def activate(
@@ -16,4 +57,82 @@ async def activate(
     Errors: ``bad_url``, ``tls_required``, ``offline``, ``already_activated`` (as another register),
     and what the Back Office says: ``license_in_use``, ``unknown_license``, ``revoked`` …
     """
-    raise NotImplementedError
+    url = check_url(backoffice, insecure_http)
+    epoch = till.journal.identity.epoch()
+    request = ActivateRequest(
+        account=account.strip(),
+        license_key=license_key.strip(),
+        public_key=till.device.public_key,
+        fingerprint=till.device.fingerprint,
+        device=till.device.name,
+        epoch=epoch.id if epoch else "",
+        software=__version__,
+    )
+    return _take(till, url, await _ask(url, request), insecure_http)
+
+
+async def _ask(url: str, request: ActivateRequest) -> ActivateAnswer:
+    try:
+        async with httpx.AsyncClient(
+            timeout=TIMEOUT, trust_env=not is_loopback(urlsplit(url).hostname or "")
+        ) as client:
+            answer = await client.post(
+                url + PATH, content=pack(request), headers={"Content-Type": CONTENT_TYPE}
+            )
+    except httpx.HTTPError as error:
+        raise DomainError(
+            "offline",
+            f"The Back Office at {url} does not answer. Activation needs the line.",
+            cause=type(error).__name__,
+        ) from error
+    if answer.status_code != 200:
+        raise _refused(url, answer)
+    try:
+        return unpack(answer.content, ActivateAnswer)
+    except BadMessage:
+        raise _not_a_backoffice(url) from None
+
+
+def _refused(url: str, answer: httpx.Response) -> DomainError:
+    try:
+        refusal = msgspec.json.decode(answer.content, type=Refusal)
+    except msgspec.DecodeError:
+        return _not_a_backoffice(url)
+    return DomainError(refusal.code, refusal.message, **refusal.details)
+
+
+def _not_a_backoffice(url: str) -> DomainError:
+    return DomainError("not_a_backoffice", f"What answers at {url} is not a Stillopen Back Office.")
+
+
+def _take(till: Till, url: str, answer: ActivateAnswer, insecure_http: bool) -> Identity:
+    """Write down who this register is. Repeated, only the address may differ."""
+    present = till.identity
+    if present is not None and present.register != answer.register:
+        raise DomainError(
+            "already_activated",
+            f"This device is register {present.store_code}-{present.register_name} already.",
+        )
+    till.device = msgspec.structs.replace(till.device, pepper=answer.pepper)
+    save_device(till.data_dir, till.device)
+    identity = Identity(
+        register=answer.register,
+        register_name=answer.register_name,
+        store=answer.store,
+        store_code=answer.store_code,
+        store_name=answer.store_name,
+        account=answer.account,
+        account_name=answer.account_name,
+        currency=answer.currency,
+        backoffice=url,
+        activated_at=answer.server_time,
+        insecure_http=insecure_http,
+    )
+    till.clock.heard_server(answer.server_time)
+    with till.change("link", "activated"):
+        till.journal.identity.label_epoch(answer.epoch_label)
+        till.journal.identity.save(identity)
+        till.journal.sending.update(
+            nonce=answer.nonce, server_epoch=answer.server_epoch, stopped=""
+        )
+    return identity

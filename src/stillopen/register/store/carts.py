@@ -1,0 +1,109 @@
+"""Open and parked carts, and card payments that were asked for and have no outcome yet."""
+
+from datetime import datetime
+
+import msgspec
+
+from stillopen.domain.cart import Cart
+from stillopen.register.store.database import Database
+
+_encoder = msgspec.json.Encoder(decimal_format="string")
+
+
+class StoredCart(msgspec.Struct, frozen=True, kw_only=True):
+    cart: Cart
+    parked: bool
+    name: str
+    employee_name: str
+    changed_at: datetime
+
+
+class CardAttempt(msgspec.Struct, frozen=True, kw_only=True):
+    """``id`` is the journal entry's; ``confirmed``: a person said that it was paid."""
+
+    id: str
+    cart: str
+    amount: int
+    asked_at: datetime
+    confirmed: bool
+
+
+class CartStore:
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def open_cart(self) -> Cart | None:
+        """The one that is on the screen."""
+        row = self._db.one("SELECT body FROM cart WHERE parked = 0")
+        return msgspec.json.decode(row[0], type=Cart) if row else None
+
+    def get(self, cart_id: str) -> StoredCart | None:
+        rows = self._stored("WHERE id = ?", cart_id)
+        return rows[0] if rows else None
+
+    def parked(self) -> list[StoredCart]:
+        return self._stored("WHERE parked = 1 ORDER BY changed_at")
+
+    def save(self, stored: StoredCart) -> None:
+        self._db.execute(
+            "INSERT OR REPLACE INTO cart VALUES (?,?,?,?,?,?,?)",
+            stored.cart.id,
+            int(stored.parked),
+            stored.cart.version,
+            _encoder.encode(stored.cart),
+            stored.name,
+            stored.employee_name,
+            stored.changed_at.isoformat(),
+        )
+
+    def remove(self, cart_id: str) -> None:
+        self._db.execute("DELETE FROM cart WHERE id = ?", cart_id)
+
+    def _stored(self, where: str, *parameters: object) -> list[StoredCart]:
+        rows = self._db.query(
+            f"SELECT body, parked, name, employee_name, changed_at FROM cart {where}", *parameters
+        )
+        return [
+            StoredCart(
+                cart=msgspec.json.decode(body, type=Cart),
+                parked=bool(parked),
+                name=name,
+                employee_name=employee_name,
+                changed_at=datetime.fromisoformat(changed_at),
+            )
+            for body, parked, name, employee_name, changed_at in rows
+        ]
+
+    # -- card payments ---------------------------------------------------------------------
+
+    def attempts(self) -> list[CardAttempt]:
+        """Oldest first."""
+        rows = self._db.query(
+            "SELECT id, cart, amount, asked_at, confirmed FROM card_attempt ORDER BY asked_at"
+        )
+        return [
+            CardAttempt(
+                id=row[0],
+                cart=row[1],
+                amount=row[2],
+                asked_at=datetime.fromisoformat(row[3]),
+                confirmed=bool(row[4]),
+            )
+            for row in rows
+        ]
+
+    def attempt_of(self, cart_id: str) -> CardAttempt | None:
+        return next((a for a in self.attempts() if a.cart == cart_id), None)
+
+    def save_attempt(self, attempt: CardAttempt) -> None:
+        self._db.execute(
+            "INSERT OR REPLACE INTO card_attempt VALUES (?,?,?,?,?)",
+            attempt.id,
+            attempt.cart,
+            attempt.amount,
+            attempt.asked_at.isoformat(),
+            int(attempt.confirmed),
+        )
+
+    def end_attempt(self, cart_id: str) -> None:
+        self._db.execute("DELETE FROM card_attempt WHERE cart = ?", cart_id)
