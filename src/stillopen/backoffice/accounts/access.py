@@ -37,6 +37,8 @@ def require_own(user: User | None, thing: Owned) -> None:
 
 def stores_for(user: User) -> QuerySet[Store]:
     """The stores that ``user`` sees: those given to the user, or all of the account's when none are."""
+    if user.account_id is None:
+        return Store.objects.none()
     stores = Store.objects.filter(account_id=user.account_id)
     chosen = user.stores.values("id")
     return stores.filter(id__in=chosen) if chosen.exists() else stores

@@ -15,6 +15,7 @@ from stillopen.backoffice.catalogue.drafts import record_changes
 from stillopen.backoffice.catalogue.editing import storing
 from stillopen.backoffice.catalogue.models import PaymentType, TaxRate
 from stillopen.backoffice.catalogue.publishing import publish_now, publish_records
+from stillopen.backoffice.catalogue.values import check_rate
 from stillopen.backoffice.devices.licensing import new_code
 from stillopen.backoffice.feed.epoch import server_epoch
 from stillopen.backoffice.feed.publish import ACCOUNT_SCOPE, published
@@ -62,14 +63,6 @@ def _check(name: str, currency: str, timezone: str, tax: Decimal | None) -> None
 def check_timezone(timezone: str) -> None:
     if timezone not in available_timezones():
         raise DomainError("bad_timezone", f"“{timezone}” is not a time zone such as Europe/Berlin.")
-
-
-def check_rate(rate: Decimal) -> None:
-    """``DomainError bad_tax`` unless ``rate`` is a possible percentage."""
-    if not rate.is_finite() or not 0 <= rate <= 100 or rate != rate.quantize(Decimal("0.0001")):
-        raise DomainError(
-            "bad_tax", "A tax rate is a percentage from 0 to 100 with at most 4 decimals."
-        )
 
 
 def default_rate_name(rate: Decimal | None) -> str:
