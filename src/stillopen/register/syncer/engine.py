@@ -15,7 +15,6 @@ from stillopen.sync.codec import pack, unpack
 from stillopen.sync.messages import Ack, ExchangeAnswer
 from stillopen.sync.proof import EXCHANGE, POKE, sign
 
-
 _FeedEffect = register_side.Begin | register_side.Stage | register_side.Switch
 
 
