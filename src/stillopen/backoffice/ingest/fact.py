@@ -1,0 +1,81 @@
+"""A journal entry on its way into the ledger: what it says, what it will write, what was noticed."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import msgspec
+
+from stillopen.backoffice.ingest.tables import Row, Table
+from stillopen.domain.errors import DomainError
+from stillopen.sync.chain import StoredEntry
+from stillopen.sync.facts import EntryBody
+
+APPLIED, WAITING, QUARANTINED = "applied", "waiting", "quarantined"
+
+#: Why an entry can be quarantined: the whole list. Anything else that goes wrong is the server's own
+#: trouble and aborts the exchange.
+QUARANTINE_CODES = frozenset(
+    {
+        "bad_hash",  # its bytes do not fit its hash
+        "bad_entry",  # its bytes are no entry of this protocol
+        "foreign_entry",  # it names another register, epoch or place than it came from
+        "out_of_range",  # an amount, quantity or time that no shop has
+        "wrong_currency",
+        "duplicate_id",  # another register's entry has this id
+        "duplicate_number",  # the receipt number was used before in this branch
+    }
+)
+NEEDS_NEWER, AFTER_REVOCATION, BEHIND = "needs_newer_server", "after_revocation", "behind"
+
+
+class Source(msgspec.Struct, frozen=True):
+    """Where entries come from; ids are canonical UUIDs."""
+
+    account: str
+    register: str
+    store: str
+    currency: str
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """Something that a person should look at. Findings with the same ``key`` are filed once."""
+
+    code: str
+    message: str
+    details: dict[str, object] = {}
+    key: str = ""
+
+
+@dataclass(slots=True)
+class Fact:
+    """``rows`` are its effects by table. ``behind`` is the id of the entry it waits behind."""
+
+    entry: StoredEntry
+    branch: str
+    received_at: datetime
+    id: str
+    kind: str = ""
+    aggregate: str = ""
+    body: EntryBody | None = None
+    status: str = APPLIED
+    code: str = ""
+    behind: str = ""
+    rows: dict[Table, list[Row]] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    number: str = ""  # of the receipt, if it is a sale
+    closes: str = ""  # the shift that it closes
+    blocked: bool | None = None  # what the register says of its PIN block
+
+    def quarantine(self, error: DomainError) -> None:
+        """Hold it back with the error's code, and file why."""
+        self.status, self.code = QUARANTINED, error.code
+        self.findings = [Finding(error.code, error.message, error.details)]
+
+    def wait(self, code: str, behind: str = "") -> None:
+        self.status, self.code, self.behind = WAITING, code, behind
+        self.findings = []
+
+    def skip(self, finding: Finding) -> None:
+        """It has no effects of its own: they were applied before."""
+        self.rows, self.number, self.closes, self.blocked = {}, "", "", None
+        self.code, self.findings = finding.code, [finding]

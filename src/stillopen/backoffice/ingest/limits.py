@@ -1,0 +1,87 @@
+"""What fits into the ledger. A fact that does not is quarantined before it meets the database,
+where it would be a database error and hold up everything behind it."""
+
+import uuid
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from functools import lru_cache
+
+import msgspec
+
+from stillopen.backoffice.ingest.sql import utc
+from stillopen.domain.errors import DomainError
+from stillopen.domain.quantity import MAX_QUANTITY, SCALE
+
+MAX_MONEY = 10**17  # minor units; a bigint holds 9.2 × 10**18, sums included
+_MAX_DIGITS = 20  # of a decimal's exponent: exact arithmetic with more could take forever
+
+
+def out_of_range(what: str) -> DomainError:
+    return DomainError("out_of_range", f"The {what} of this entry is beyond what can be booked.")
+
+
+def check_money(amounts: Iterable[int | None]) -> None:
+    if any(a is not None and not -MAX_MONEY <= a <= MAX_MONEY for a in amounts):
+        raise out_of_range("amount")
+
+
+def check_decimal(value: Decimal, limit: Decimal | int, what: str) -> None:
+    """Finite, within ± ``limit``, and of a length that can be computed with."""
+    exponent = value.as_tuple().exponent
+    if not isinstance(exponent, int) or abs(exponent) > _MAX_DIGITS or abs(value) > limit:
+        raise out_of_range(what)
+
+
+def check_quantity(value: Decimal) -> None:
+    check_decimal(value, MAX_QUANTITY, "quantity")
+    if value != value.quantize(SCALE):
+        raise out_of_range("quantity")
+
+
+def check_rate(value: Decimal) -> None:
+    check_decimal(value, 999, "tax rate")
+    if value < 0:
+        raise out_of_range("tax rate")
+
+
+def in_utc(at: datetime) -> datetime:
+    try:
+        return utc(at)
+    except OverflowError:
+        raise out_of_range("time") from None
+
+
+@lru_cache(4096)
+def canonical_id(text: str, what: str = "id") -> str:
+    """A UUID in its canonical form; ``DomainError bad_entry`` when it is none."""
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        raise DomainError("bad_entry", f"The {what} of this entry is not a UUID.") from None
+
+
+def clip(text: str, length: int) -> str:
+    """What fits the column; the entry itself keeps every letter. PostgreSQL's text has no NUL."""
+    return (text.replace("\0", "") if "\0" in text else text)[:length]
+
+
+def plain(value: object) -> object:
+    """JSON-ready data that both databases take: strings without NUL, numbers within bounds."""
+    if isinstance(value, str):
+        return value.replace("\0", "")
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int):
+        check_money((value,))
+        return value
+    if isinstance(value, dict):
+        return {str(plain(k)): plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    return str(value)
+
+
+def as_json(payload: msgspec.Struct) -> str:
+    """A typed payload as JSON text."""
+    return msgspec.json.encode(plain(msgspec.to_builtins(payload))).decode()

@@ -1,0 +1,81 @@
+"""From the bytes of an entry to a :class:`Fact` with its rows: before any lock, each entry on its own."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import msgspec
+
+from stillopen.backoffice.ingest.effects import add_effects
+from stillopen.backoffice.ingest.fact import NEEDS_NEWER, Fact, Source
+from stillopen.backoffice.ingest.limits import canonical_id, clip
+from stillopen.domain.errors import DomainError
+from stillopen.sync.chain import StoredEntry
+from stillopen.sync.facts import EntryBody, decode_body, decode_payload, is_known
+
+#: What decoding can raise for bytes that are no entry.
+_UNREADABLE = (msgspec.DecodeError, ValueError, ArithmeticError, RecursionError)
+
+
+def read_entries(
+    entries: Iterable[StoredEntry], source: Source, branch: str, now: datetime
+) -> list[Fact]:
+    """Facts in the order of ``entries``; whatever is wrong with one is recorded in it alone."""
+    return [read_entry(entry, source, branch, now) for entry in entries]
+
+
+def read_entry(entry: StoredEntry, source: Source, branch: str, now: datetime) -> Fact:
+    """Quarantined, waiting for newer software, or ready to be applied."""
+    # Until it is read, an entry goes by its place.
+    fact = Fact(entry=entry, branch=branch, received_at=now, id=f"{branch[:19]}:{entry.seq}")
+    try:
+        _read(fact, source)
+    except DomainError as error:
+        fact.rows = {}
+        fact.quarantine(error)
+    return fact
+
+
+def _read(fact: Fact, source: Source) -> None:
+    if not fact.entry.intact:
+        raise DomainError(
+            "bad_hash", "The bytes of this entry do not fit its hash: they were damaged."
+        )
+    body = _decode(fact.entry.body)
+    _check_origin(body, fact, source)
+    fact.id, fact.kind, fact.body = canonical_id(body.id), clip(body.kind, 40), body
+    fact.aggregate = f"{fact.kind}:{fact.id}"
+    if not is_known(body):
+        fact.wait(NEEDS_NEWER)
+        return
+    add_effects(fact, body, _payload(body), source)
+
+
+def _decode(data: bytes) -> EntryBody:
+    try:
+        return decode_body(data)
+    except _UNREADABLE as error:
+        raise _undecodable(error) from error
+
+
+def _payload(body: EntryBody) -> msgspec.Struct:
+    try:
+        return decode_payload(body)
+    except _UNREADABLE as error:
+        raise _undecodable(error) from error
+
+
+def _undecodable(error: Exception) -> DomainError:
+    reason = clip(str(error), 200)
+    return DomainError("bad_entry", "The bytes of this entry cannot be read.", reason=reason)
+
+
+def _check_origin(body: EntryBody, fact: Fact, source: Source) -> None:
+    """The entry must say itself that it belongs where it came from."""
+    if body.register != source.register or body.epoch != fact.branch or body.seq != fact.entry.seq:
+        raise DomainError(
+            "foreign_entry",
+            "This entry belongs to another register or another place in the journal.",
+            register=clip(body.register, 40),
+            epoch=clip(body.epoch, 40),
+            seq=str(body.seq),
+        )

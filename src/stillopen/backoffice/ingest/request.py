@@ -1,0 +1,53 @@
+"""Reading a request: everything that could trouble the database is turned away here."""
+
+import re
+from datetime import datetime
+
+import msgspec
+
+from stillopen.backoffice.ingest.refused import bad_message
+from stillopen.backoffice.ingest.sql import utc
+from stillopen.sync.codec import BadMessage, unpack
+from stillopen.sync.messages import ExchangeRequest, Pull
+
+MAX_SEQ = 2**62
+_EPOCH = re.compile(r"[0-9a-f]{32}")
+
+
+def read_request(body: bytes) -> ExchangeRequest:
+    """``Refused 400 bad_message`` for anything that is no well-formed request."""
+    try:
+        request = unpack(body, ExchangeRequest)
+    except BadMessage as error:
+        raise bad_message(str(error)) from error
+    _check_places(request)
+    if request.pull is not None:
+        _check_pull(request.pull)
+    return msgspec.structs.replace(
+        request,
+        clock=_time(request.clock),
+        unsent=msgspec.structs.replace(request.unsent, oldest_at=_time(request.unsent.oldest_at)),
+    )
+
+
+def _check_places(request: ExchangeRequest) -> None:
+    if not _EPOCH.fullmatch(request.epoch):
+        raise bad_message("the epoch is 32 hexadecimal digits.")
+    if not 0 <= request.head_seq <= MAX_SEQ or not 0 <= request.request <= MAX_SEQ:
+        raise bad_message("a number is out of bounds.")
+    for entry in request.entries:
+        if not 0 < entry.seq <= MAX_SEQ or len(entry.hash) != 32 or len(entry.prev_hash) != 32:
+            raise bad_message("an entry is out of bounds.")
+
+
+def _check_pull(pull: Pull) -> None:
+    seqs = [cursor.seq for cursor in pull.cursors] + list(pull.staged.values())
+    if any(not 0 <= seq <= MAX_SEQ for seq in seqs):
+        raise bad_message("a cursor is out of bounds.")
+
+
+def _time(at: datetime | None) -> datetime | None:
+    try:
+        return None if at is None else utc(at)
+    except OverflowError:
+        raise bad_message("a time is out of bounds.") from None

@@ -1,0 +1,95 @@
+"""Raw SQL: what both engines share, and the choice between their modules.
+
+``sql_sqlite`` and ``sql_postgresql`` have the same functions; tests/conformance holds them to the same
+behaviour. Everything here runs on Django's connection, inside the transaction of the caller.
+"""
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Protocol, cast
+
+from django.db import connection
+
+from stillopen.backoffice.ingest import sql_postgresql, sql_sqlite
+from stillopen.backoffice.ingest.tables import Row, Table
+
+#: (store, product id, quantity to add)
+LevelChange = tuple[str, str, Decimal]
+
+
+class Cursor(Protocol):
+    """The part of Django's cursor that is used here."""
+
+    rowcount: int
+
+    def execute(self, sql: str, params: Any = ..., /) -> Any: ...
+    def executemany(self, sql: str, param_list: Any, /) -> Any: ...
+    def fetchone(self) -> Any: ...
+    def fetchall(self) -> list[Any]: ...
+
+
+class Engine(Protocol):
+    """What differs between the databases."""
+
+    FOR_UPDATE: str
+
+    def transaction(self) -> AbstractContextManager[Cursor]:
+        """One durable transaction, begun as a writer; commits at the end, rolls back on any error."""
+
+    def snapshot(self) -> AbstractContextManager[Cursor]:
+        """A read-only transaction in which every statement sees the same moment."""
+
+    def savepoint(self) -> AbstractContextManager[None]:
+        """Undo what is done inside when it raises."""
+
+    def is_open(self) -> bool:
+        """Whether the transaction is really still open: SQLite ends one by itself on a full disk."""
+
+    def uid(self, text: str) -> str:
+        """A canonical UUID (with hyphens) as a parameter."""
+
+    def moment(self, at: datetime) -> str:
+        """An aware time as a parameter."""
+
+    def among(self, column: str) -> str:
+        """A condition with one placeholder that takes :meth:`many`."""
+
+    def many(self, values: Iterable[str | int]) -> object:
+        """Any number of values as one parameter."""
+
+    def insert(self, cursor: Cursor, table: Table, rows: Sequence[Row]) -> None:
+        """Write ``rows``; a table with a conflict clause settles repeats by it, others must be new."""
+
+    def add_levels(self, cursor: Cursor, account: str, changes: Sequence[LevelChange]) -> None:
+        """Add to stock levels. ``changes`` has each (store, product) once, sorted: everyone locks
+        levels in this order, so nobody waits in a circle."""
+
+
+_ENGINES = {"sqlite": sql_sqlite, "postgresql": sql_postgresql}
+
+
+def engine() -> Engine:
+    """The module for the database that Django is connected to."""
+    return cast(Engine, _ENGINES[connection.vendor])
+
+
+def utc(at: datetime) -> datetime:
+    """``at`` in UTC; one without a zone is taken as UTC. ``OverflowError`` beyond the calendar."""
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
+def when(value: object) -> datetime | None:
+    """A time as either engine returns it."""
+    if value is None or isinstance(value, datetime):
+        return value
+    return datetime.fromisoformat(str(value)).replace(tzinfo=UTC)
+
+
+def canonical(value: object) -> str:
+    """A UUID as either engine returns it, with hyphens."""
+    text = str(value)
+    if len(text) != 32:
+        return text
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
