@@ -48,15 +48,20 @@ def machine_fingerprint() -> str:
     return sha256(f"{name or uuid.getnode()}".encode()).hexdigest()[:32]
 
 
+def new_device() -> Device:
+    """A key of its own for this machine, not yet on disk."""
+    return Device(
+        private_key=Ed25519PrivateKey.generate().private_bytes_raw(),
+        fingerprint=machine_fingerprint(),
+        name=platform.node(),
+    )
+
+
 def load_device(data_dir: Path) -> Device:
     """Read ``device.json``, making it with a new key where there is none; ``bad_device_file``."""
     path = data_dir / FILE
     if not path.exists():
-        device = Device(
-            private_key=Ed25519PrivateKey.generate().private_bytes_raw(),
-            fingerprint=machine_fingerprint(),
-            name=platform.node(),
-        )
+        device = new_device()
         save_device(data_dir, device)
         return device
     try:

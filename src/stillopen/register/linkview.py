@@ -19,6 +19,7 @@ CAUSES: dict[str, str] = {
     "refused_device": "the Back Office does not accept this device",
     "revoked": "this register was revoked",
     "upgrade": "this register needs a newer version",
+    "not_running": "the register's program is not running",
 }
 
 

@@ -18,7 +18,7 @@ from stillopen.domain.errors import DomainError
 from stillopen.domain.policy import Capability, require
 from stillopen.domain.totals import Rules
 from stillopen.register.clock import Clock, SystemClock
-from stillopen.register.keys import Device, load_device, machine_fingerprint
+from stillopen.register.keys import Device, load_device, machine_fingerprint, new_device
 from stillopen.register.linkview import LineState, LinkView
 from stillopen.register.session import Session, Sessions
 from stillopen.register.store import catalogue as catalogue_store
@@ -100,6 +100,25 @@ class Till:
         catalogue = Catalogue.open(data_dir / catalogue_store.FILE, room=room)
         till = cls(data_dir, journal, catalogue, clock, load_device(data_dir))
         till._note_jump()
+        return till
+
+    @classmethod
+    def open_to_read(cls, data_dir: Path) -> "Till":
+        """What lies in ``data_dir``, without touching it; a till may be running there.
+
+        ``DomainError no_register`` where none ever was.
+        """
+        path = data_dir / journal_store.FILE
+        if not path.exists():
+            raise DomainError("no_register", f"There is no register in {data_dir}.")
+        till = cls(
+            data_dir,
+            Journal.open_to_read(path),
+            Catalogue.open_to_read(data_dir / catalogue_store.FILE),
+            SystemClock(),
+            new_device(),
+        )
+        till.link = LinkView(state=LineState.OFFLINE, cause="not_running")
         return till
 
     def close(self) -> None:

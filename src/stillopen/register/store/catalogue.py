@@ -63,8 +63,12 @@ class Catalogue:
 
     @classmethod
     def open_to_read(cls, path: Path) -> "Catalogue":
-        """The file as it lies there, beside a till that may be running."""
-        db = Database(path, read_only=True)
+        """The file as it lies there, beside a till that may be running; empty where there is none."""
+        if path.exists():
+            db = Database(path, read_only=True)
+        else:
+            db = Database(None)
+            make_tables(db)
         return cls(db, db)
 
     def close(self) -> None:
@@ -208,12 +212,16 @@ def _prepare(path: Path, room: Room | None) -> Database:
     db.query("PRAGMA journal_mode = WAL")
     db.query("PRAGMA synchronous = NORMAL")
     if row is None or row[0] == 0:
-        with db.transaction():
-            for statement in TABLES.split(";"):
-                if statement.strip():
-                    db.execute(statement)
-            db.execute(f"PRAGMA user_version = {VERSION}")
+        make_tables(db)
     return db
+
+
+def make_tables(db: Database) -> None:
+    with db.transaction():
+        for statement in TABLES.split(";"):
+            if statement.strip():
+                db.execute(statement)
+        db.execute(f"PRAGMA user_version = {VERSION}")
 
 
 def _remove(path: Path) -> None:

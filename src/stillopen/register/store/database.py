@@ -32,11 +32,11 @@ def stop_process(reason: str) -> NoReturn:
 
 
 class Database:
-    """All reads and writes of one file; may be used from several threads, one at a time."""
+    """All reads and writes of one file (None: in memory); from several threads, one at a time."""
 
     def __init__(
         self,
-        path: Path,
+        path: Path | None,
         *,
         room: Room | None = None,
         on_fatal: Callable[[str], None] = stop_process,
@@ -120,10 +120,10 @@ class Database:
             self._on_fatal(str(error))
 
 
-def _connect(path: Path, read_only: bool) -> sqlite3.Connection:
+def _connect(path: Path | None, read_only: bool) -> sqlite3.Connection:
     mode = "ro" if read_only else "rwc"
     return sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode={mode}",
+        f"{path.absolute().as_uri()}?mode={mode}" if path else ":memory:",
         uri=True,
         isolation_level=None,
         check_same_thread=False,

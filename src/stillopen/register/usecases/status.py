@@ -23,11 +23,16 @@ _WORDS: dict[LineState, str] = {
     LineState.REVOKED: "Revoked",
 }
 _SENTENCES: dict[LineState, str] = {
-    LineState.NOT_ACTIVATED: "This register is not activated yet.",
+    LineState.NOT_ACTIVATED: "This register is not activated yet",
     LineState.NEVER_SYNCED: (
-        "This register has not fetched its data from the Back Office yet. It needs the line once."
+        "This register has not fetched its data from the Back Office yet; it needs the line once"
+    ),
+    LineState.REVOKED: "This register was revoked in the Back Office; what it sold is kept here",
+    LineState.UPGRADE_REQUIRED: (
+        "This register needs a newer version to sync; what it sold is kept here"
     ),
 }
+_NEVER = (LineState.NOT_ACTIVATED, LineState.NEVER_SYNCED)
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,18 +152,10 @@ def _word(state: str, line: LineState, unsent: Unsent) -> str:
 def _sentence(till: Till, state: str, line: LineState, unsent: Unsent, held: Counter[str]) -> str:
     if state == "synced":
         return "All data is synced"
-    if line in _SENTENCES:
-        return _SENTENCES[line]
-    parts = [_stopped(line), _unsent(till, unsent), _held(till, state, held)]
+    parts = [_SENTENCES.get(line, ""), _unsent(till, unsent)]
+    if line not in _NEVER:
+        parts.append(_held(till, state, held))
     return ". ".join(part for part in parts if part)
-
-
-def _stopped(line: LineState) -> str:
-    if line is LineState.REVOKED:
-        return "This register was revoked in the Back Office; what it sold is kept here"
-    if line is LineState.UPGRADE_REQUIRED:
-        return "This register needs a newer version to sync; what it sold is kept here"
-    return ""
 
 
 def _unsent(till: Till, unsent: Unsent) -> str:
@@ -169,7 +166,7 @@ def _unsent(till: Till, unsent: Unsent) -> str:
         verb = "is" if unsent.count == 1 else "are"
         return f"{counted(unsent.count, 'record', 'records')} {verb} saved here and not sent yet"
     verb = "is" if sales == 1 else "are"
-    worth = money(unsent.value, till.rules.currency)
+    worth = money(unsent.value, _currency(till, till.require_identity()))
     return f"{counted(sales, 'sale', 'sales')} worth {worth} {verb} saved here and not sent yet"
 
 

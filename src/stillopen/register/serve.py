@@ -1,0 +1,70 @@
+"""Serving a till: one process per folder, a listening socket, an orderly end."""
+
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+
+from stillopen.domain.errors import DomainError
+from stillopen.register.app import build_app
+from stillopen.register.onlyone import only_one
+from stillopen.register.syncer.service import Syncer
+from stillopen.register.till import Till
+
+#: Seconds after which streams that are still open are cut when the program ends.
+LAST_CALL = 2
+
+
+class Server(uvicorn.Server):
+    """Tells the event streams to end before it waits for them."""
+
+    def __init__(self, config: uvicorn.Config, till: Till) -> None:
+        super().__init__(config)
+        self._till = till
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        self._till.notify("stop")
+
+
+def serve(
+    data_dir: Path, host: str, port: int, names: tuple[str, ...], say: Callable[[str], object]
+) -> None:
+    """Serve ``data_dir`` until SIGTERM or SIGINT; tells ``say`` where. ``in_use``, ``port_in_use``."""
+    url = url_of(host, port)
+    with only_one(data_dir, url), listen(host, port) as listener:
+        say(f"Register at {url}")
+        till = Till.open(data_dir)
+        app = build_app(till, Syncer(till), (*names, host))
+        config = uvicorn.Config(
+            app,
+            http="httptools",
+            ws="none",
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=LAST_CALL,
+            server_header=False,
+        )
+        Server(config, till).run(sockets=[listener])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; ``DomainError port_in_use`` or ``bad_host`` where there can be none."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=256)
+    except socket.gaierror:
+        raise DomainError("bad_host", f"This machine has no address “{host}”.") from None
+    except OSError as error:
+        raise DomainError(
+            "port_in_use", f"Port {port} on {host} cannot be used: {os.strerror(error.errno or 0)}."
+        ) from None
+
+
+def url_of(host: str, port: int) -> str:
+    """How this machine itself reaches the till."""
+    near = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)
+    return f"http://[{near}]:{port}" if ":" in near and "[" not in near else f"http://{near}:{port}"
