@@ -10,5 +10,5 @@ __all__ = ["browser", "page", "postgres", "postgres_module_url", "postgres_url"]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--kills", type=int, default=20, help="how many processes the crash tests kill"
+        "--kills", type=int, default=200, help="how many processes the soak test kills"
     )

@@ -80,10 +80,14 @@ class Server:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> None:
         """Start and wait until it answers."""
         self.spawn()
-        wait_for(self._answers, READY_WITHIN, f"{self._arguments[:2]} answers; {self.log}")
+        wait_for(self.answers, READY_WITHIN, f"{self._arguments[:2]} answers; {self.log}")
 
     def spawn(self) -> None:
         with self.log.open("ab") as log:
@@ -116,7 +120,8 @@ class Server:
             os.killpg(self._process.pid, number)
         self._process.wait(STOPPED_WITHIN)
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Whether it is up; fails the test when the process has ended by itself."""
         assert self._process is not None
         if self._process.poll() is not None:
             words = self.log.read_text(errors="replace")[-2000:]

@@ -36,12 +36,12 @@ class Register:
         self.server = Server(
             ["register", "serve", "--data-dir", str(folder)], "/api/v1/status", log
         )
-        self._activation = ["--backoffice", backoffice_url, "--account", account]
-        self._activation += ["--license-key", key]
+        self.activation = ["--backoffice", backoffice_url, "--account", account]
+        self.activation += ["--license-key", key]
         self._token = ""
 
     def activate(self) -> None:
-        output("register", "activate", "--data-dir", str(self.folder), *self._activation)
+        output("register", "activate", "--data-dir", str(self.folder), *self.activation)
 
     def start(self) -> None:
         self.server.start()
