@@ -1,0 +1,105 @@
+// What the till says by itself: state of the line, new prices, that it is gone, that it is back.
+import { pending } from "./queue.js";
+
+const SILENCE = 5000; // ms without a word (one comes every 2 s) until the till counts as gone
+let heard = performance.now();
+let source = null;
+let alive = true;
+let restoreLine = "";
+
+const meta = (name) => document.querySelector(`meta[name=${name}]`)?.content;
+
+export function connect() {
+  source?.close();
+  source = new EventSource("/ui/events");
+  source.addEventListener("line", (event) => said(JSON.parse(event.data)));
+  source.addEventListener("catalogue", () => {
+    word();
+    refreshTiles();
+    signal("till:catalogue");
+  });
+  source.addEventListener("beat", word);
+  source.onerror = () => {
+    gone();
+    if (source.readyState === EventSource.CLOSED) setTimeout(connect, 500);
+  };
+}
+
+export function watch() {
+  connect();
+  setInterval(() => performance.now() - heard > SILENCE && (gone(), connect(), (heard = performance.now())), 1000);
+  addEventListener("pageshow", (event) => event.persisted && location.reload());
+}
+
+function word() {
+  heard = performance.now();
+  if (!alive) {
+    alive = true;
+    document.body.classList.remove("dead");
+    if (restoreLine) document.getElementById("line").innerHTML = restoreLine;
+  }
+}
+
+function gone() {
+  if (!alive) return;
+  alive = false;
+  const line = document.getElementById("line");
+  if (!line) return;
+  restoreLine = line.innerHTML;
+  line.replaceChildren(document.getElementById("dead").content.cloneNode(true));
+  document.body.classList.add("dead");
+}
+
+function said(data) {
+  word();
+  if (data.boot !== meta("boot")) return location.assign("/"); // the till was started anew
+  if (moved(data.stage)) return location.assign("/");
+  let changed = false;
+  for (const [id, html] of Object.entries(data.parts)) {
+    const place = document.getElementById(id);
+    if (!place || place.dataset.shown === html) continue;
+    changed ||= place.dataset.shown !== undefined;
+    place.dataset.shown = html;
+    if (!place.querySelector("[aria-busy=true]")) place.innerHTML = html;
+  }
+  const cart = document.querySelector("[data-cart]");
+  if (cart && data.cart && !pending() && stale(cart, data.cart)) signal("till:cart");
+  if (changed) signal("till:line");
+}
+
+const stale = (shown, now) => shown.dataset.cart !== now.id || Number(shown.dataset.version) < now.version;
+
+/** Screens before the selling ones follow the till's stage; a page that someone works on stays. */
+function moved(stage) {
+  const mine = meta("stage");
+  const before = ["activate", "readiness", "blocked", "login"];
+  return stage !== mine && (before.includes(stage) || before.includes(mine));
+}
+
+function signal(name) {
+  document.body.dispatchEvent(new CustomEvent(name));
+}
+
+/** New prices and names go into the tiles where they stand; only what differs is touched. */
+async function refreshTiles() {
+  const box = document.getElementById("tiles");
+  if (!box) return;
+  const response = await fetch(box.dataset.refresh, { headers: { "HX-Request": "true" } }).catch(() => null);
+  if (!response?.ok || !box.isConnected) return;
+  const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+  const now = [...fresh.querySelectorAll(".tile")];
+  const shown = [...box.querySelectorAll(".tile")];
+  const same = now.length === shown.length && now.every((tile, i) => tile.id === shown[i].id);
+  if (!same || fresh.getElementById("cats").outerHTML !== document.getElementById("cats").outerHTML) {
+    const scrolled = box.scrollTop;
+    const work = document.getElementById("work");
+    work.innerHTML = fresh.body.innerHTML;
+    window.htmx.process(work);
+    document.getElementById("tiles").scrollTop = scrolled;
+    return;
+  }
+  now.forEach((tile, i) => {
+    if (tile.innerHTML !== shown[i].innerHTML) shown[i].innerHTML = tile.innerHTML;
+    if (tile.className !== shown[i].className) shown[i].className = tile.className;
+  });
+}
