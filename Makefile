@@ -5,7 +5,7 @@ KILLS ?= 200
 DEMO_DIR ?= var/demo
 JOBS ?= 2
 
-.PHONY: install demo test lint format unit serial soak screenshots lock needs clean
+.PHONY: install demo test lint format unit serial soak screenshots errors lock needs clean
 
 install: .venv/.installed
 
@@ -45,6 +45,9 @@ soak: install needs
 
 screenshots: install needs
 	$(BIN)/python -m tests.e2e.screenshots docs/pictures
+
+errors: install
+	$(BIN)/python -m tests.support.errors
 
 lock:
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --upgrade \

@@ -13,19 +13,13 @@ import click
 import pytest
 
 from stillopen.cli import cli
-
-ROOT = Path(__file__).parent.parent
-SRC = ROOT / "src" / "stillopen"
+from tests.support.errors import ROOT, SRC, codes_in, documented, modules
 
 #: file → why it may import inside a function
 LATE_IMPORTS: dict[str, str] = {}
 
 MAX_FUNCTION = 70
 MAX_FILE = 600
-
-
-def modules() -> list[Path]:
-    return [p for p in sorted(SRC.rglob("*.py")) if "migrations" not in p.parts]
 
 
 def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -62,26 +56,12 @@ def test_functions_and_files_stay_short() -> None:
     assert long == []
 
 
-def codes_in(path: Path) -> set[str]:
-    """First arguments of ``DomainError(…)`` (and ``raise_…`` helpers named after it) in a file."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if not isinstance(node, ast.Call) or not node.args:
-            continue
-        name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
-        first = node.args[0]
-        if name == "DomainError" and isinstance(first, ast.Constant):
-            found.add(str(first.value))
-    return found
-
-
 def test_every_error_code_is_documented_and_none_that_is_gone() -> None:
     used = set().union(*(codes_in(path) for path in modules()))
-    documented = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "errors.md").read_text(), re.M)
-    assert sorted(used - set(documented)) == []
-    quoted = " ".join(path.read_text() for path in modules())
-    assert [code for code in documented if f'"{code}"' not in quoted] == []
-    assert len(documented) == len(set(documented))
+    known = documented()
+    assert sorted(used - known.keys()) == [], "make errors"
+    assert sorted(known.keys() - used) == [], "make errors"
+    assert [code for code, sentence in known.items() if sentence in ("", "…")] == []
 
 
 def commands(
