@@ -191,7 +191,9 @@ class EntryStore:
 
     def _raw(self, epoch: str, seq: int, limit: int) -> list[StoredEntry]:
         rows = self._db.query(
-            "SELECT seq, prev_hash, hash, body FROM entry WHERE epoch = ? AND seq > ?"
+            # The casts: whatever was done to a row by hand, bytes come out, and the chain is checked.
+            "SELECT seq, CAST(prev_hash AS BLOB), CAST(hash AS BLOB), CAST(body AS BLOB)"
+            " FROM entry WHERE epoch = ? AND seq > ?"
             " ORDER BY seq LIMIT ?",
             epoch,
             seq,
