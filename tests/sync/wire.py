@@ -32,6 +32,7 @@ class Server:
     """Holds entries and a feed of two scopes in memory."""
 
     page_rows: int = 3
+    branch: str = EPOCH
     epoch: str = "server-1"
     nonce: bytes = b"nonce-0"
     nonces: int = 0
@@ -46,7 +47,7 @@ class Server:
     @property
     def ack(self) -> Ack:
         last = self.entries[-1] if self.entries else None
-        return Ack(EPOCH, last.seq if last else 0, last.hash if last else GENESIS)
+        return Ack(self.branch, last.seq if last else 0, last.hash if last else GENESIS)
 
     def publish(self, scope: str, changes: dict[str, bytes | None]) -> None:
         head = self.heads.get(scope, Cursor(scope, 0, GENESIS_CHAIN))
