@@ -6,7 +6,6 @@ Django's default connection is pointed at it. Threads of a test reach the same d
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -14,8 +13,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-os.environ.setdefault("STILLOPEN_SECRET_KEY", "of the tests")
-os.environ.setdefault("STILLOPEN_DIR", tempfile.mkdtemp(prefix="stillopen-test-"))
+os.environ["STILLOPEN_SECRET_KEY"] = "of the tests"
 os.environ["DJANGO_SETTINGS_MODULE"] = "stillopen.backoffice.settings"
 
 import django
@@ -25,6 +23,8 @@ from django.db import connections
 from stillopen.backoffice.home import database_settings
 
 django.setup()
+# Read by now; programs that a test starts shall not find it.
+del os.environ["STILLOPEN_SECRET_KEY"], os.environ["DJANGO_SETTINGS_MODULE"]
 
 
 class Database:

@@ -2,7 +2,7 @@
 
 import csv
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -77,9 +77,11 @@ class Register:
         return made
 
     def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
         url = f"{self.server.url}/api/v1{path}"
-        return httpx.request(method, url, headers=headers, **{"timeout": 20, **options})
+        return httpx.request(method, url, headers=self.headers(), **{"timeout": 20, **options})
+
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._token}"} if self._token else {}
 
 
 def sale(lines: Mapping[str, str], tender: int = 100_00, id: str | None = None) -> dict[str, Any]:
@@ -114,32 +116,33 @@ class Shop:
             self._line = LineThread(("127.0.0.1", self.backoffice.port))
         return self._line
 
-    def make(self, goods: Iterable[tuple[str, ...]] = GOODS) -> "Shop":
+    def make(self, products: Path | None = None, tax: str = "0") -> "Shop":
         """Account, one employee per role (PIN 4711), goods published, a token; not serving yet."""
         made = self.command(
-            *("init", "--account", "Test shop", "--currency", "EUR"),
+            *("init", "--account", "Test shop", "--currency", "EUR", "--tax", tax),
             *("--timezone", "Europe/Berlin"),
             *("--admin-email", ADMIN_EMAIL, "--admin-password", ADMIN_PASSWORD),
         )
         self.account = last_value(made)
         for role in ("Administrator", "Manager", "Salesperson"):
             self.add_employee(role[:5], role)
-        self.import_products(goods)
+        self.command("add-tax", "--name", "Reduced", "--rate", "7")
+        self.command("import-products", str(products or self._goods()), "--publish")
         self._token = last_value(self.command("token", "--name", "tests"))
         return self
 
-    def add_employee(self, name: str, role: str, pin: str = PIN) -> str:
-        words = ["--name", name, "--last-name", "Test", "--pin", pin, "--role", role]
+    def add_employee(self, name: str, role: str, pin: str = PIN, last_name: str = "Test") -> str:
+        words = ["--name", name, "--last-name", last_name, "--pin", pin, "--role", role]
         self.employees[name] = last_value(self.command("add-employee", *words))
         return self.employees[name]
 
-    def import_products(self, goods: Iterable[tuple[str, ...]]) -> None:
+    def _goods(self) -> Path:
         path = self.folder / "products.csv"
         with path.open("w", newline="") as file:
             writer = csv.writer(file)
-            writer.writerow(["sku", "name", "price", "barcode"])
-            writer.writerows(goods)
-        self.command("import-products", str(path), "--publish")
+            writer.writerow(["sku", "name", "price", "barcode", "category"])
+            writer.writerows((*row, "Counter") for row in GOODS)
+        return path
 
     def add_register(self, name: str = "R1", activate: bool = True) -> Register:
         """A new register behind the line; activating needs the Back Office to be serving."""
@@ -191,6 +194,8 @@ class Shop:
             self._line.close()
 
     def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {self._token}"}
         url = f"{self.backoffice.url}/api/v1{path}"
-        return httpx.request(method, url, headers=headers, timeout=20, **options)
+        return httpx.request(method, url, headers=self.headers(), timeout=20, **options)
+
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._token}"}
