@@ -2,7 +2,7 @@
 
 import csv
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from tests.support.process import Server, last_value, output
 ADMIN_EMAIL = "owner@shop.example"
 ADMIN_PASSWORD = "a-long-enough-secret-7"
 PIN = "4711"
+ROLES = ("Administrator", "Manager", "Salesperson")
 
 #: sku, name, price, barcode
 GOODS = [
@@ -116,15 +117,17 @@ class Shop:
             self._line = LineThread(("127.0.0.1", self.backoffice.port))
         return self._line
 
-    def make(self, products: Path | None = None, tax: str = "0") -> "Shop":
-        """Account, one employee per role (PIN 4711), goods published, a token; not serving yet."""
+    def make(
+        self, products: Path | None = None, tax: str = "0", roles: Sequence[str] = ROLES
+    ) -> "Shop":
+        """Account, an employee per role (PIN 4711), goods published, a token; not serving yet."""
         made = self.command(
             *("init", "--account", "Test shop", "--currency", "EUR", "--tax", tax),
             *("--timezone", "Europe/Berlin"),
             *("--admin-email", ADMIN_EMAIL, "--admin-password", ADMIN_PASSWORD),
         )
         self.account = last_value(made)
-        for role in ("Administrator", "Manager", "Salesperson"):
+        for role in roles:
             self.add_employee(role[:5], role)
         self.command("add-tax", "--name", "Reduced", "--rate", "7")
         self.command("import-products", str(products or self._goods()), "--publish")
