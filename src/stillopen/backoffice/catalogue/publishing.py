@@ -14,6 +14,7 @@ from stillopen.backoffice.catalogue import drafts, kinds
 from stillopen.backoffice.catalogue.at_once import only_at_once
 from stillopen.backoffice.catalogue.dependencies import with_unpublished
 from stillopen.backoffice.catalogue.models import DraftChange
+from stillopen.backoffice.catalogue.preview import PreviewRow, preview
 from stillopen.backoffice.catalogue.render import render
 from stillopen.backoffice.feed.publish import Publication, RecordChange, lock_account, write
 from stillopen.domain.permission import Permission
@@ -72,3 +73,6 @@ def _complete(
     made = set(done)
     rest = {(change.kind, change.record) for change in full if change not in made}
     return [change for change in pending if (change.kind, change.record) not in rest]
+
+
+__all__ = ["PreviewRow", "preview", "publish_drafts", "publish_now", "publish_records"]

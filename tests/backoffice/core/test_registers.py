@@ -1,0 +1,165 @@
+"""Registers: license keys, activation, revoking, unblocking."""
+
+import secrets
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from stillopen.backoffice.accounts.models import Account, Store, User
+from stillopen.backoffice.accounts.opening import open_store
+from stillopen.backoffice.devices import verbs
+from stillopen.backoffice.devices.activation import activate
+from stillopen.backoffice.devices.epochs import label
+from stillopen.backoffice.devices.models import Epoch, Register
+from stillopen.backoffice.devices.scopes import scopes_of
+from stillopen.backoffice.feed.models import Pulse
+from stillopen.domain.ids import receipt_number
+from stillopen.sync.messages import ActivateAnswer, ActivateRequest
+from tests.backoffice.core.seen import refused, seen
+
+KEY, OTHER_KEY = secrets.token_bytes(32), secrets.token_bytes(32)
+EPOCH, NEXT_EPOCH = "0" * 32, "1" * 32
+
+
+def ask(shop: Account, license_key: str, /, **changes: object) -> ActivateRequest:
+    values: dict[str, object] = {
+        "account": shop.public_id,
+        "license_key": license_key,
+        "public_key": KEY,
+        "fingerprint": "f1",
+        "device": "counter-1",
+        "epoch": EPOCH,
+        "software": "0.1.0",
+    }
+    return ActivateRequest(**(values | changes))  # type: ignore[arg-type]
+
+
+def answer(shop: Account, license_key: str, /, **changes: object) -> ActivateAnswer:
+    return activate(ask(shop, license_key, **changes), timezone.now())
+
+
+def test_a_new_register_has_settings_and_a_key_to_type(shop: Account, store: Store) -> None:
+    register, key = verbs.add_register(store, "R1", None)
+    assert len(key.replace("-", "")) == 20
+    assert key not in str(Register.objects.values().get(id=register.id))  # only its digest is kept
+    assert scopes_of(register) == ("account", f"store:{store.id}", f"register:{register.id}")
+    assert seen(shop, "register_settings", f"register:{register.id}")[register.id].name == "R1"
+
+
+def test_activation_tells_the_device_who_it_is(shop: Account, store: Store) -> None:
+    register, key = verbs.add_register(store, "R1", None)
+    told = answer(shop, key.lower().replace("-", " "), account=shop.public_id.lower())
+    assert (told.register, told.register_name) == (str(register.id), "R1")
+    assert (told.store, told.store_code) == (str(store.id), "S1")
+    assert (told.account, told.currency, told.epoch_label) == (shop.public_id, "EUR", "")
+    assert told.pepper == bytes(shop.pepper) and len(told.nonce) >= 16
+    register.refresh_from_db()
+    assert register.state == "active" and bytes(register.public_key or b"") == KEY
+    assert bytes(register.nonce or b"") == told.nonce
+
+
+def test_an_answer_that_was_lost_is_given_again(shop: Account, store: Store) -> None:
+    _, key = verbs.add_register(store, "R1", None)
+    first, second = answer(shop, key), answer(shop, key)
+    assert (first.register, first.epoch_label) == (second.register, second.epoch_label)
+    assert first.nonce != second.nonce
+    assert Epoch.objects.count() == 1
+
+
+def test_a_second_device_hears_who_the_first_is(shop: Account, store: Store) -> None:
+    register, key = verbs.add_register(store, "R1", None)
+    answer(shop, key)
+    later = timezone.now() + timedelta(hours=1)
+    Register.objects.filter(id=register.id).update(last_seen_at=later)
+    error = refused("license_in_use", answer, shop, key, public_key=OTHER_KEY)
+    assert error.details["device"] == "counter-1"
+    assert error.details["last_contact"] == later.isoformat()
+    assert "counter-1" in error.message and f"{later:%Y-%m-%d %H:%M}" in error.message
+
+
+def test_the_account_and_the_key_must_belong_together(
+    shop: Account, store: Store, other_shop: Account
+) -> None:
+    _, key = verbs.add_register(store, "R1", None)
+    refused("unknown_license", answer, shop, "AAAAA-AAAAA-AAAAA-AAAAA")
+    refused("unknown_license", answer, shop, "")
+    refused("unknown_license", answer, other_shop, key)
+    refused("unknown_license", answer, shop, key, account="no such account")
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [({"public_key": b"short"}, "bad_request"), ({"epoch": "xyz"}, "bad_epoch")],
+)
+def test_a_broken_request_binds_nothing(
+    shop: Account, store: Store, changes: dict[str, object], code: str
+) -> None:
+    register, key = verbs.add_register(store, "R1", None)
+    refused(code, answer, shop, key, **changes)
+    register.refresh_from_db()
+    assert register.state == "new" and register.public_key is None
+    assert Epoch.objects.count() == 0
+
+
+def test_revoking_forgets_the_key_and_stirs_the_streams(shop: Account, store: Store) -> None:
+    register, key = verbs.add_register(store, "R1", None)
+    answer(shop, key)
+    before = Pulse.objects.get(account_id=shop.id).count
+    verbs.revoke(register, None)
+    stored = Register.objects.get(id=register.id)
+    assert (stored.state, stored.public_key, stored.nonce) == ("revoked", None, None)
+    assert Pulse.objects.get(account_id=shop.id).count == before + 1
+    refused("revoked", answer, shop, key)
+
+
+def test_a_replacement_goes_on_in_a_new_epoch(shop: Account, store: Store) -> None:
+    register, key = verbs.add_register(store, "R1", None)
+    answer(shop, key)
+    refused("register_active", verbs.new_license_key, register, None)
+    verbs.revoke(register, None)
+    fresh = verbs.new_license_key(register, None)
+    refused("unknown_license", answer, shop, key)
+    told = answer(shop, fresh, public_key=OTHER_KEY, epoch=NEXT_EPOCH)
+    assert told.register == str(register.id) and told.epoch_label == "b"
+    assert receipt_number("S1", "R1", told.epoch_label, 1) == "S1-R1b-000001"
+    assert answer(shop, fresh, public_key=OTHER_KEY, epoch=EPOCH).epoch_label == ""
+
+
+def test_labels_of_epochs() -> None:
+    assert [label(n) for n in (0, 1, 2, 25, 26, 27, 52)] == ["", "b", "c", "z", "ba", "bb", "ca"]
+
+
+def test_unblocking_and_options_reach_the_register_at_once(shop: Account, store: Store) -> None:
+    register, _ = verbs.add_register(store, "R1", None)
+    scope = f"register:{register.id}"
+    assert seen(shop, "register_settings", scope)[register.id].unblock is None
+    verbs.unblock(register, None)
+    first = seen(shop, "register_settings", scope)[register.id].unblock
+    verbs.unblock(register, None)
+    second = seen(shop, "register_settings", scope)[register.id].unblock
+    assert first and second and first != second
+    verbs.change_options(register, several_employees=True, user=None)
+    settings = seen(shop, "register_settings", scope)[register.id]
+    assert settings.several_employees and settings.unblock == second
+
+
+def test_names_that_fit_into_receipt_numbers(shop: Account, store: Store) -> None:
+    for bad in ("", "R 1", "R-1", "R" * 13, "ä"):
+        refused("bad_code", verbs.add_register, store, bad, None)
+    verbs.add_register(store, "R1", None)
+    refused("register_exists", verbs.add_register, store, "R1", None)
+
+
+def test_users_touch_only_registers_of_their_stores(
+    shop: Account, store: Store, manager: User, salesperson: User, other_shop: Account
+) -> None:
+    second = open_store(shop, "S2", "Two", "UTC", None)
+    register, _ = verbs.add_register(store, "R1", manager)
+    refused("not_permitted", verbs.revoke, register, salesperson)
+    theirs, _ = verbs.add_register(other_shop.stores.get(), "R1", None)
+    refused("not_found", verbs.revoke, theirs, manager)
+    manager.stores.set([second])
+    refused("not_found", verbs.revoke, register, manager)
+    refused("not_found", verbs.add_register, store, "R2", manager)
+    verbs.add_register(second, "R1", manager)
