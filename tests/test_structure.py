@@ -7,9 +7,11 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import click
+import grimp
 import pytest
 
 from stillopen.cli import cli
@@ -41,6 +43,14 @@ def test_no_imports_inside_functions() -> None:
     assert {
         name: lines for name, lines in found.items() if lines and name not in LATE_IMPORTS
     } == {}
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    graph = grimp.build_graph("stillopen")
+    sorter = TopologicalSorter(
+        {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    )
+    sorter.prepare()  # CycleError names the modules
 
 
 def test_functions_and_files_stay_short() -> None:
