@@ -1,3 +1,10 @@
-from django.urls import URLPattern, URLResolver
+"""All addresses of the Back Office: pages at the root, the APIs, and the administration."""
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("admin/", admin.site.urls),
+    path("", include("stillopen.backoffice.rest_api.urls")),
+    path("", include("stillopen.backoffice.web.urls")),
+]

@@ -54,9 +54,12 @@ def create_employee(
 ) -> Employee:
     """A new person, known at the registers of ``stores`` at once; ``code`` is given if it is empty.
 
-    Errors: ``bad_pin``, ``bad_value``, ``taken`` (the code), ``not_permitted``, ``no_store``.
+    Errors: ``bad_pin``, ``bad_value``, ``taken`` (the code), ``not_permitted``, ``no_store``,
+    ``unknown_role``.
     """
     require(user, Permission.BO_PEOPLE)
+    if role.account_id != account.id:
+        raise DomainError("unknown_role", "There is no such role in your account.")
     chosen = [store for store in stores if store.account_id == account.id]
     if not chosen:
         raise DomainError("no_store", "An employee works in at least one store.")

@@ -61,7 +61,14 @@ def pending_count(account: Account) -> int:
 def pending_of(account: Account, keys: Iterable[Key]) -> list[DraftChange]:
     """Those of the pending changes that are about ``keys``."""
     wanted = set(keys)
-    return [c for c in pending(account) if (c.kind, c.record) in wanted]
+    records = list({record for _, record in wanted})
+    found: list[DraftChange] = []
+    for start in range(0, len(records), _CHUNK):
+        some = DraftChange.objects.filter(
+            account=account, record__in=records[start : start + _CHUNK]
+        ).select_related("changed_by")
+        found += [change for change in some if (change.kind, change.record) in wanted]
+    return found
 
 
 def forget(changes: Iterable[DraftChange]) -> None:
