@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 
+from stillopen.backoffice.ingest.sql import Engine, engine
 from stillopen.backoffice.ingest.tables import Row, Table
 from stillopen.domain.errors import DomainError
 from stillopen.sync.chain import StoredEntry
@@ -35,6 +37,26 @@ class Source(msgspec.Struct, frozen=True):
     register: str
     store: str
     currency: str
+
+
+class Place(NamedTuple):
+    """A :class:`Source` and an engine, with the ids as that engine takes them: what rows begin with."""
+
+    db: Engine
+    source: Source
+    account: str
+    register: str
+    store: str
+
+    @property
+    def ids(self) -> tuple[str, str]:
+        """What selects the rows of a register."""
+        return self.account, self.register
+
+
+def place_of(source: Source) -> Place:
+    db = engine()
+    return Place(db, source, db.uid(source.account), db.uid(source.register), db.uid(source.store))
 
 
 class Finding(msgspec.Struct, frozen=True):

@@ -21,8 +21,9 @@ def out_of_range(what: str) -> DomainError:
     return DomainError("out_of_range", f"The {what} of this entry is beyond what can be booked.")
 
 
-def check_money(amounts: Iterable[int | None]) -> None:
-    if any(a is not None and not -MAX_MONEY <= a <= MAX_MONEY for a in amounts):
+def check_money(amounts: Iterable[int]) -> None:
+    """Minor units, at least one of them."""
+    if max(map(abs, amounts)) > MAX_MONEY:
         raise out_of_range("amount")
 
 

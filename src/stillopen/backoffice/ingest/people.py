@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from stillopen.backoffice.ingest.fact import APPLIED, Fact, Finding, Source
+from stillopen.backoffice.ingest.fact import APPLIED, Fact, Finding, Place
 from stillopen.backoffice.ingest.limits import clip
-from stillopen.backoffice.ingest.sql import Cursor, canonical, engine
+from stillopen.backoffice.ingest.sql import Cursor, canonical
 from stillopen.domain.permission import Permission
 
 #: What the employee of an entry needs. Cash movements and drawers are not here: a manager may have
@@ -18,11 +18,11 @@ _NEEDED = {
 }
 
 
-def check_people(cursor: Cursor, facts: Sequence[Fact], source: Source) -> None:
+def check_people(cursor: Cursor, facts: Sequence[Fact], place: Place) -> None:
     """Add a finding for each person, shift and permission that the Back Office does not know of now."""
     asked = [f for f in facts if f.status == APPLIED and f.kind in _NEEDED and f.body is not None]
     allowed = _permissions(
-        cursor, {f.body.employee for f in asked if f.body and f.body.employee}, source
+        cursor, {f.body.employee for f in asked if f.body and f.body.employee}, place
     )
     for fact in asked:
         body = fact.body
@@ -33,16 +33,15 @@ def check_people(cursor: Cursor, facts: Sequence[Fact], source: Source) -> None:
             fact.findings.append(_finding(fact, body.employee, body.shift or "", held is None))
 
 
-def _permissions(cursor: Cursor, employees: set[str], source: Source) -> dict[str, set[str]]:
+def _permissions(cursor: Cursor, employees: set[str], place: Place) -> dict[str, set[str]]:
     """Employee id → permissions; nobody who is switched off is in it."""
     if not employees:
         return {}
-    db = engine()
     cursor.execute(
         f"""SELECT e.id, r.permissions FROM accounts_employee e
         JOIN accounts_role r ON r.id = e.role_id
-        WHERE e.account_id = %s AND e.active AND {db.among("e.id")}""",
-        (db.uid(source.account), db.many({db.uid(e.lower()) for e in employees})),
+        WHERE e.account_id = %s AND e.active AND {place.db.among("e.id")}""",
+        (place.account, place.db.many({place.db.uid(e.lower()) for e in employees})),
     )
     return {canonical(key): _as_set(permissions) for key, permissions in cursor.fetchall()}
 

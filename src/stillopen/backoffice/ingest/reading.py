@@ -5,8 +5,8 @@ from datetime import datetime
 
 import msgspec
 
-from stillopen.backoffice.ingest.effects import add_effects
-from stillopen.backoffice.ingest.fact import NEEDS_NEWER, Fact, Source
+from stillopen.backoffice.ingest.effects import add_effects, aggregate_of
+from stillopen.backoffice.ingest.fact import NEEDS_NEWER, Fact, Place
 from stillopen.backoffice.ingest.limits import canonical_id, clip
 from stillopen.domain.errors import DomainError
 from stillopen.sync.chain import StoredEntry
@@ -17,37 +17,37 @@ _UNREADABLE = (msgspec.DecodeError, ValueError, ArithmeticError, RecursionError)
 
 
 def read_entries(
-    entries: Iterable[StoredEntry], source: Source, branch: str, now: datetime
+    entries: Iterable[StoredEntry], place: Place, branch: str, now: datetime
 ) -> list[Fact]:
     """Facts in the order of ``entries``; whatever is wrong with one is recorded in it alone."""
-    return [read_entry(entry, source, branch, now) for entry in entries]
+    return [read_entry(entry, place, branch, now) for entry in entries]
 
 
-def read_entry(entry: StoredEntry, source: Source, branch: str, now: datetime) -> Fact:
+def read_entry(entry: StoredEntry, place: Place, branch: str, now: datetime) -> Fact:
     """Quarantined, waiting for newer software, or ready to be applied."""
     # Until it is read, an entry goes by its place.
     fact = Fact(entry=entry, branch=branch, received_at=now, id=f"{branch[:19]}:{entry.seq}")
     try:
-        _read(fact, source)
+        _read(fact, place)
     except DomainError as error:
         fact.rows = {}
         fact.quarantine(error)
     return fact
 
 
-def _read(fact: Fact, source: Source) -> None:
+def _read(fact: Fact, place: Place) -> None:
     if not fact.entry.intact:
         raise DomainError(
             "bad_hash", "The bytes of this entry do not fit its hash: they were damaged."
         )
     body = _decode(fact.entry.body)
-    _check_origin(body, fact, source)
+    _check_origin(body, fact, place)
     fact.id, fact.kind, fact.body = canonical_id(body.id), clip(body.kind, 40), body
-    fact.aggregate = f"{fact.kind}:{fact.id}"
+    fact.aggregate = aggregate_of(fact.kind, fact.id, body, place.source.register)
     if not is_known(body):
         fact.wait(NEEDS_NEWER)
         return
-    add_effects(fact, body, _payload(body), source)
+    add_effects(fact, body, _payload(body), place)
 
 
 def _decode(data: bytes) -> EntryBody:
@@ -69,9 +69,13 @@ def _undecodable(error: Exception) -> DomainError:
     return DomainError("bad_entry", "The bytes of this entry cannot be read.", reason=reason)
 
 
-def _check_origin(body: EntryBody, fact: Fact, source: Source) -> None:
+def _check_origin(body: EntryBody, fact: Fact, place: Place) -> None:
     """The entry must say itself that it belongs where it came from."""
-    if body.register != source.register or body.epoch != fact.branch or body.seq != fact.entry.seq:
+    if (
+        body.register != place.source.register
+        or body.epoch != fact.branch
+        or body.seq != fact.entry.seq
+    ):
         raise DomainError(
             "foreign_entry",
             "This entry belongs to another register or another place in the journal.",

@@ -18,7 +18,7 @@ import msgspec
 from stillopen.backoffice.feed.pages import Heads, read_heads, read_page, scopes_of
 from stillopen.backoffice.ingest import store
 from stillopen.backoffice.ingest.apply import Application
-from stillopen.backoffice.ingest.fact import Fact
+from stillopen.backoffice.ingest.fact import Fact, place_of
 from stillopen.backoffice.ingest.limits import canonical_id
 from stillopen.backoffice.ingest.people import check_people
 from stillopen.backoffice.ingest.reading import read_entries
@@ -78,8 +78,9 @@ def _prepare(
     with django.db.connection.cursor() as cursor:
         device = _find(cursor, register_id, request)
         _check_proof(device, request, body, signature)
-        facts = read_entries(request.entries, device.source, request.epoch, now)
-        check_people(cursor, facts, device.source)
+        place = place_of(device.source)
+        facts = read_entries(request.entries, place, request.epoch, now)
+        check_people(cursor, facts, place)
     return device, facts
 
 
@@ -91,7 +92,7 @@ def _find(cursor: Cursor, register_id: str, request: ExchangeRequest) -> store.D
     if request.register != register:
         raise bad_message("it names another register than its proof.")
     device = store.find_device(cursor, register)
-    if device is None:
+    if device is None or not device.public_key:
         raise _unknown()
     return device
 
@@ -115,8 +116,8 @@ class _Exchange:
     ) -> None:
         self.cursor, self.request, self.now = cursor, request, now
         self.device, self.source = self._lock(device), device.source
+        self.place = place_of(self.source)
         self.scopes = scopes_of(self.source.store, self.source.register)
-        self.feed = False
         self.heads: Heads | None = None
 
     def _lock(self, before: store.Device) -> store.Device:
@@ -129,7 +130,7 @@ class _Exchange:
 
     def run(self, facts: Sequence[Fact]) -> ExchangeAnswer:
         epoch = self.request.epoch
-        ack = store.read_ack(self.cursor, self.source, epoch)
+        ack = store.read_ack(self.cursor, self.place, epoch)
         verdict = judge(self.request, self._known(ack))
         if verdict.stale:
             return self._only_nonce(verdict)
@@ -143,7 +144,7 @@ class _Exchange:
         nonce = self.device.nonce
         if not nonce:
             nonce = secrets.token_bytes(NONCE_BYTES)
-            store.set_nonce(self.cursor, self.source, nonce)
+            store.set_register(self.cursor, self.place, {"nonce": nonce})
         return ExchangeAnswer(
             request=self.request.request, nonce=nonce, ack=verdict.ack, stale=True
         )
@@ -155,42 +156,42 @@ class _Exchange:
             state="revoked" if self.device.state == "revoked" else "active",
             nonce=self.device.nonce,
             ack=ack or Ack(epoch, 0, GENESIS),
-            held=store.held_hashes(self.cursor, self.source, epoch, seqs),
+            held=store.held_hashes(self.cursor, self.place, epoch, seqs),
         )
 
     def _receive(self, verdict: Verdict, facts: Sequence[Fact]) -> bool | None:
         """Apply and keep what the verdict accepts; returns what was said of the PIN block."""
         by_seq = {fact.entry.seq: fact for fact in facts}
         accepted = [by_seq[entry.seq] for entry in verdict.accept]
-        application = Application(self.cursor, self.source, self.now)
+        application = Application(self.cursor, self.place, self.now)
         if self.device.state == "revoked":
             hold_after_revocation(accepted)
         application.run(accepted)
-        store.keep_entries(self.cursor, accepted, self.source)
+        store.keep_entries(self.cursor, self.place, accepted)
         if self.request.retry and self.device.state != "revoked":
-            reapply(self.cursor, self.source, self.now, application)
+            reapply(self.cursor, self.place, application)
         return application.pin_blocked
 
     def _answer(self, verdict: Verdict, blocked: bool | None) -> ExchangeAnswer:
         nonce = secrets.token_bytes(NONCE_BYTES)
-        held_back = store.not_applied(self.cursor, self.source, self.request.epoch)
+        held_back = store.not_applied(self.cursor, self.place, self.request.epoch)
         self._look_at_feed(verdict)
         if not engine().is_open():
             raise try_again("The transaction ended by itself.")
         if verdict.accept:
-            store.move_ack(self.cursor, self.source, verdict.ack)
-        store.beat(
-            self.cursor,
-            self.source,
-            store.Heartbeat(
-                now=self.now,
-                nonce=nonce,
-                request=self.request,
-                cursors=self._cursors(),
-                blocked=blocked,
-            ),
-        )
+            store.move_ack(self.cursor, self.place, verdict.ack)
+        self._beat(nonce, blocked)
         return self._message(verdict, nonce, held_back)
+
+    def _beat(self, nonce: bytes, blocked: bool | None) -> None:
+        """Keep what the register said of itself, and its new nonce."""
+        changes = {"nonce": nonce, **store.said(self.request, self.place, self.now)}
+        cursors = self._cursors()
+        if cursors is not None:
+            changes["cursors"] = msgspec.json.encode(cursors).decode()
+        if blocked is not None:
+            changes["blocked"] = blocked
+        store.set_register(self.cursor, self.place, changes)
 
     def _look_at_feed(self, verdict: Verdict) -> None:
         if verdict.feed:

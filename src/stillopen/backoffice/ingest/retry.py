@@ -14,8 +14,10 @@ from stillopen.backoffice.ingest.fact import (
     BEHIND,
     NEEDS_NEWER,
     QUARANTINE_CODES,
+    WAITING,
     Fact,
-    Source,
+    Place,
+    place_of,
 )
 from stillopen.backoffice.ingest.models import Entry, ExceptionItem
 from stillopen.backoffice.ingest.people import check_people
@@ -47,19 +49,18 @@ class _Wanted(msgspec.Struct, frozen=True):
 
 def reapply(
     cursor: Cursor,
-    source: Source,
-    now: datetime,
+    place: Place,
     application: Application,
     wanted: _Wanted | None = None,
 ) -> Retried:
-    """Try the held entries of ``source`` again, in the caller's transaction with the row locked.
+    """Try the held entries of ``place`` again, in the caller's transaction with the row locked.
 
     What arrived after a revocation is left alone: that takes a person's yes (:func:`retry_exception`).
     """
-    facts = _held(cursor, source, wanted or _Wanted())
-    check_people(cursor, facts, source)
+    facts = _held(cursor, place, wanted or _Wanted())
+    check_people(cursor, facts, place)
     application.run(facts, released={fact.id for fact in facts})
-    _keep_outcome(cursor, source, facts, now)
+    _keep_outcome(cursor, place, facts, application.now)
     applied = sum(fact.status == APPLIED for fact in facts)
     return Retried(applied, len(facts) - applied)
 
@@ -107,13 +108,14 @@ def _run(register: str, now: datetime, wanted: _Wanted) -> Retried:
     applied = left = 0
     while True:
         with engine().transaction() as cursor:
-            source = store.lock_source(cursor, register)
-            if source is None:
+            device = store.lock_device(cursor, register)
+            if device is None:
                 return Retried(applied, left)
-            application = Application(cursor, source, now)
-            done = reapply(cursor, source, now, application, wanted)
+            place = place_of(device.source)
+            application = Application(cursor, place, now)
+            done = reapply(cursor, place, application, wanted)
             if application.pin_blocked is not None:
-                store.set_blocked(cursor, source, application.pin_blocked)
+                store.set_register(cursor, place, {"blocked": application.pin_blocked})
         applied, left = applied + done.applied, done.left
         if not done.applied or done.applied + done.left < CHUNK:
             return Retried(applied, left)
@@ -131,48 +133,47 @@ def _aggregate_of(item: ExceptionItem) -> str:
     return entry.aggregate if entry else ""
 
 
-def _held(cursor: Cursor, source: Source, wanted: _Wanted) -> list[Fact]:
-    db = engine()
+def _held(cursor: Cursor, place: Place, wanted: _Wanted) -> list[Fact]:
     one = "AND (entry_id = %s OR (aggregate = %s AND NOT (aggregate = '')))" if wanted.entry else ""
     names = (wanted.entry, wanted.aggregate) if wanted.entry else ()
     cursor.execute(
         f"""SELECT {_HELD} FROM ingest_entry WHERE account_id = %s AND register_id = %s
-        AND NOT (status = 'applied') AND {db.among("code")} {one}
+        AND NOT (status = 'applied') AND {place.db.among("code")} {one}
         ORDER BY branch, seq LIMIT %s""",
-        (db.uid(source.account), db.uid(source.register), db.many(wanted.codes), *names, CHUNK),
+        (*place.ids, place.db.many(wanted.codes), *names, CHUNK),
     )
-    return [_read_again(row, source) for row in cursor.fetchall()]
+    return [_read_again(row, place) for row in cursor.fetchall()]
 
 
-def _read_again(row: Sequence[object], source: Source) -> Fact:
+def _read_again(row: Sequence[object], place: Place) -> Fact:
     branch, seq, prev_hash, digest, body, received_at, _ = row
     entry = StoredEntry(seq, bytes(prev_hash), bytes(digest), bytes(body))  # type: ignore[call-overload,arg-type]
     received = when(received_at)
     assert received is not None
-    return read_entry(entry, source, str(branch), received)
+    return read_entry(entry, place, str(branch), received)
 
 
-def _keep_outcome(cursor: Cursor, source: Source, facts: Sequence[Fact], now: datetime) -> None:
+def _keep_outcome(cursor: Cursor, place: Place, facts: Sequence[Fact], now: datetime) -> None:
     """Write what became of each, and close the exceptions of those that are through."""
     if not facts:
         return
-    db = engine()
-    account, register = db.uid(source.account), db.uid(source.register)
     cursor.executemany(
         """UPDATE ingest_entry SET entry_id = %s, kind = %s, aggregate = %s, status = %s, code = %s,
         behind = %s WHERE account_id = %s AND register_id = %s AND branch = %s AND seq = %s""",
         [
-            (f.id, f.kind, f.aggregate, f.status, f.code, f.behind, account, register, f.branch,
+            (f.id, f.kind, f.aggregate, f.status, f.code, f.behind, *place.ids, f.branch,
              f.entry.seq)
             for f in facts
         ],
     )  # fmt: skip
-    cursor.execute(
+    codes = (*QUARANTINE_CODES, AFTER_REVOCATION)
+    cursor.executemany(
         f"""UPDATE ingest_exceptionitem SET resolved_at = %s WHERE account_id = %s
-        AND register_id = %s AND resolved_at IS NULL AND {db.among("code")}
-        AND {db.among("entry_id")}""",
-        (
-            db.moment(now), account, register, db.many((*QUARANTINE_CODES, AFTER_REVOCATION)),
-            db.many(f.id for f in facts if f.status == APPLIED),
-        ),
-    )  # fmt: skip
+        AND register_id = %s AND resolved_at IS NULL AND entry_id = %s AND NOT (code = %s)
+        AND {place.db.among("code")}""",
+        [
+            (place.db.moment(now), *place.ids, f.id, f.code, place.db.many(codes))
+            for f in facts
+            if f.status != WAITING
+        ],
+    )

@@ -1,9 +1,7 @@
 """A sale's rows: the receipt, its lines and payments, and what left the shelf. Totals are recomputed
 from the receipt's own rules; a difference is filed for a person, the receipt stands as printed."""
 
-from decimal import Decimal
-
-from stillopen.backoffice.ingest.fact import Fact, Finding, Source
+from stillopen.backoffice.ingest.fact import Fact, Finding, Place
 from stillopen.backoffice.ingest.limits import (
     canonical_id,
     check_decimal,
@@ -14,7 +12,6 @@ from stillopen.backoffice.ingest.limits import (
     in_utc,
     out_of_range,
 )
-from stillopen.backoffice.ingest.sql import engine
 from stillopen.backoffice.ingest.tables import LINE, MOVEMENT, PAYMENT, RECEIPT, Row
 from stillopen.domain.cart import MAX_LINES
 from stillopen.domain.discount import Discount
@@ -26,26 +23,30 @@ from stillopen.sync.facts import EntryBody
 MAX_TENDERS = 1000
 
 
-def check_currency(currency: str, source: Source) -> None:
-    if currency != source.currency:
+def check_currency(currency: str, place: Place) -> None:
+    if currency != place.source.currency:
         raise DomainError(
             "wrong_currency",
-            f"This entry is in {clip(currency, 10)}, the account is in {source.currency}.",
+            f"This entry is in {clip(currency, 10)}, the account is in {place.source.currency}.",
         )
 
 
-def add_sale(fact: Fact, body: EntryBody, receipt: Receipt, source: Source) -> None:
+def add_sale(fact: Fact, body: EntryBody, receipt: Receipt, place: Place) -> None:
     """Errors: ``wrong_currency``, ``out_of_range``, ``bad_entry`` (ids)."""
-    check_currency(receipt.rules.currency, source)
+    check_currency(receipt.rules.currency, place)
     _check_range(receipt)
     fact.number = receipt.number
-    fact.rows[RECEIPT] = [_receipt_row(fact, body, receipt, source)]
-    account, sale = fact.rows[RECEIPT][0][:2]
-    fact.rows[LINE] = [
-        _line_row(account, sale, place, line) for place, line in enumerate(receipt.lines, 1)
-    ]
-    fact.rows[PAYMENT] = _payment_rows(account, sale, receipt)
-    fact.rows[MOVEMENT] = _movement_rows(fact, body, receipt, source)
+    sale, at = place.db.uid(fact.id), place.db.moment(in_utc(body.occurred_at))
+    fact.rows = {
+        RECEIPT: [_receipt_row(fact, body, receipt, place, sale, at)],
+        LINE: [
+            _line_row(place.account, sale, number, line)
+            for number, line in enumerate(receipt.lines, 1)
+        ],
+        PAYMENT: _payment_rows(place.account, sale, receipt),
+        MOVEMENT: _movement_rows(fact.id, receipt, place, at),
+        **fact.rows,
+    }
     finding = _check_totals(receipt)
     if finding:
         fact.findings.append(finding)
@@ -65,17 +66,21 @@ def _check_range(receipt: Receipt) -> None:
         )
     )  # fmt: skip
     for line in receipt.lines:
-        item = line.item
-        check_quantity(item.quantity)
-        check_rate(item.tax_rate)
-        _check_discount(item.discount)
-        check_money(
-            (
-                item.unit_price, item.fixed_amount, line.discount, line.sale_discount,
-                line.net, line.tax, line.gross, line.before,
-            )
-        )  # fmt: skip
+        _check_line(line)
     _check_discount(receipt.discount)
+
+
+def _check_line(line: ReceiptLine) -> None:
+    item = line.item
+    check_quantity(item.quantity)
+    check_rate(item.tax_rate)
+    _check_discount(item.discount)
+    check_money(
+        (
+            item.unit_price, item.fixed_amount or 0, line.discount, line.sale_discount,
+            line.net, line.tax, line.gross, line.before,
+        )
+    )  # fmt: skip
 
 
 def _check_discount(discount: Discount | None) -> None:
@@ -83,30 +88,33 @@ def _check_discount(discount: Discount | None) -> None:
         check_decimal(discount.value, MAX_AMOUNT, "discount")
 
 
-def _receipt_row(fact: Fact, body: EntryBody, receipt: Receipt, source: Source) -> Row:
-    db = engine()
-    shift = None if body.shift is None else db.uid(canonical_id(body.shift, "shift"))
-    employee = None if body.employee is None else db.uid(canonical_id(body.employee, "employee"))
+def _receipt_row(
+    fact: Fact, body: EntryBody, receipt: Receipt, place: Place, sale: str, at: str
+) -> Row:
     return (
-        db.uid(source.account), db.uid(fact.id), receipt.number, db.uid(source.store),
-        db.uid(source.register), fact.branch, fact.entry.seq, shift, employee,
-        clip(receipt.cashier, 130), clip(receipt.customer, 100), receipt.rules.currency,
-        db.moment(in_utc(body.occurred_at)), body.business_day.isoformat(), receipt.subtotal,
-        receipt.discount_total, receipt.net, receipt.tax, receipt.total, receipt.rounding,
-        receipt.change, db.moment(fact.received_at),
+        place.account, sale, receipt.number, place.store, place.register, fact.branch,
+        fact.entry.seq, optional_id(body.shift, "shift", place),
+        optional_id(body.employee, "employee", place), clip(receipt.cashier, 130),
+        clip(receipt.customer, 100), receipt.rules.currency, at, body.business_day.isoformat(),
+        receipt.subtotal, receipt.discount_total, receipt.net, receipt.tax, receipt.total,
+        receipt.rounding, receipt.change, place.db.moment(fact.received_at),
     )  # fmt: skip
 
 
-def _line_row(account: object, sale: object, place: int, line: ReceiptLine) -> Row:
+def optional_id(text: str | None, what: str, place: Place) -> str | None:
+    return None if text is None else place.db.uid(canonical_id(text, what))
+
+
+def _line_row(account: str, sale: str, number: int, line: ReceiptLine) -> Row:
     item = line.item
     return (
-        account, sale, place, clip(item.product, 40), clip(item.sku, 64), clip(item.name, 200),
+        account, sale, number, clip(item.product, 40), clip(item.sku, 64), clip(item.name, 200),
         str(item.quantity), item.unit_price, line.discount + line.sale_discount,
         clip(item.tax_name, 60), str(item.tax_rate), line.net, line.tax, line.gross,
-    )  # type: ignore[return-value]  # fmt: skip
+    )  # fmt: skip
 
 
-def _payment_rows(account: object, sale: object, receipt: Receipt) -> list[Row]:
+def _payment_rows(account: str, sale: str, receipt: Receipt) -> list[Row]:
     """Change is paid out of the cash tenders, the last one first; the first takes what is left."""
     change = [0] * len(receipt.tenders)
     left = receipt.change
@@ -118,26 +126,20 @@ def _payment_rows(account: object, sale: object, receipt: Receipt) -> list[Row]:
     if places:
         change[places[0]] = left
     return [
-        (account, sale, i + 1, t.type.value, t.amount, change[i], clip(t.reference, 100))  # type: ignore[misc]
+        (account, sale, i + 1, t.type.value, t.amount, change[i], clip(t.reference, 100))
         for i, t in enumerate(receipt.tenders)
     ]
 
 
-def _movement_rows(fact: Fact, body: EntryBody, receipt: Receipt, source: Source) -> list[Row]:
+def _movement_rows(sale: str, receipt: Receipt, place: Place, at: str) -> list[Row]:
     """What was sold leaves the store's stock; what came back returns to it."""
-    db = engine()
-    account, store, at = (
-        db.uid(source.account),
-        db.uid(source.store),
-        db.moment(in_utc(body.occurred_at)),
-    )
     rows: list[Row] = []
-    for place, line in enumerate(receipt.lines, 1):
-        quantity: Decimal = line.item.quantity
-        if quantity and line.item.product:
-            reason = "sale" if quantity > 0 else "refund"
-            product = clip(line.item.product, 40)
-            rows.append((account, fact.id, place, store, product, reason, str(-quantity), at))
+    for number, line in enumerate(receipt.lines, 1):
+        item = line.item
+        if item.product and item.quantity:
+            reason, product = "sale" if item.quantity > 0 else "refund", clip(item.product, 40)
+            quantity = str(-item.quantity)
+            rows.append((place.account, sale, number, place.store, product, reason, quantity, at))
     return rows
 
 

@@ -33,8 +33,6 @@ class Cursor(Protocol):
 class Engine(Protocol):
     """What differs between the databases."""
 
-    FOR_UPDATE: str
-
     def transaction(self) -> AbstractContextManager[Cursor]:
         """One durable transaction, begun as a writer; commits at the end, rolls back on any error."""
 
@@ -46,6 +44,9 @@ class Engine(Protocol):
 
     def is_open(self) -> bool:
         """Whether the transaction is really still open: SQLite ends one by itself on a full disk."""
+
+    def lock(self, alias: str) -> str:
+        """What to put behind a SELECT to lock the rows of the table ``alias``."""
 
     def uid(self, text: str) -> str:
         """A canonical UUID (with hyphens) as a parameter."""

@@ -13,8 +13,6 @@ from psycopg.pq import TransactionStatus
 
 from stillopen.backoffice.ingest.tables import Row, Table
 
-FOR_UPDATE = "FOR UPDATE"
-
 
 @contextmanager
 def transaction() -> Iterator[Any]:
@@ -41,6 +39,10 @@ def savepoint() -> Iterator[None]:
 def is_open() -> bool:
     raw = connection.connection
     return raw is not None and raw.info.transaction_status == TransactionStatus.INTRANS
+
+
+def lock(alias: str) -> str:
+    return f"FOR UPDATE OF {alias}"
 
 
 def uid(text: str) -> str:

@@ -9,22 +9,28 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db import transaction as django_transaction
 
 from stillopen.backoffice.ingest.tables import Row, Table
-
-FOR_UPDATE = ""
 
 #: SQLite has one writer at a time anyway. Waiting here is fair and wakes at once; its own busy handler
 #: sleeps up to a tenth of a second and starves whoever came first.
 _writer = threading.Lock()
 
 
+_WAIT = 20.0  # seconds, as long as SQLite's own time-out
+
+
 @contextmanager
 def transaction() -> Iterator[Any]:
-    with _writer, django_transaction.atomic(durable=True), connection.cursor() as cursor:
-        yield cursor
+    if not _writer.acquire(timeout=_WAIT):
+        raise OperationalError("the database is busy with other writers")
+    try:
+        with django_transaction.atomic(durable=True), connection.cursor() as cursor:
+            yield cursor
+    finally:
+        _writer.release()
 
 
 @contextmanager
@@ -46,6 +52,10 @@ def savepoint() -> Iterator[None]:
 
 def is_open() -> bool:
     return connection.connection is not None and connection.connection.in_transaction
+
+
+def lock(alias: str) -> str:
+    return ""  # the transaction is the only writer of the whole file
 
 
 def uid(text: str) -> str:
