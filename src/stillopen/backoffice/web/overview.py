@@ -1,0 +1,85 @@
+"""The first page: today by the hour, the tills, what needs attention, cash, and whether it is complete."""
+
+from datetime import timedelta
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from stillopen.backoffice.reports.health import (
+    CashView,
+    Completeness,
+    cash_view,
+    completeness,
+    entries_not_applied,
+    open_exceptions,
+)
+from stillopen.backoffice.reports.registers import LiveRegister, State, live_registers
+from stillopen.backoffice.reports.takings import day_takings
+from stillopen.backoffice.web.access import Viewer, page
+from stillopen.backoffice.web.charts import hour_chart
+from stillopen.backoffice.web.frame import show
+from stillopen.backoffice.web.words import count, money, signed
+from stillopen.domain.permission import Permission
+
+_CASH_DAYS = timedelta(days=7)
+
+
+@page(Permission.BO_REPORTS)
+def overview(request: HttpRequest, viewer: Viewer) -> HttpResponse:
+    now = timezone.now()
+    tills = live_registers(viewer.scope, now)
+    takings = day_takings(viewer.scope, now)
+    complete = completeness(viewer.scope, tills, now)
+    cash = cash_view(viewer.scope, now - _CASH_DAYS)
+    return show(
+        request,
+        viewer,
+        "overview",
+        tills=tills,
+        takings=takings,
+        chart=hour_chart(takings.hours, viewer.currency),
+        complete=complete,
+        cash=cash,
+        attention=_attention(viewer, tills, complete, cash),
+    )
+
+
+Line = tuple[str, str, str, str]  # colour, icon, words, address
+
+
+def _attention(
+    viewer: Viewer, tills: list[LiveRegister], complete: Completeness, cash: CashView
+) -> list[Line]:
+    """What a person should do something about, the most pressing first."""
+    lines: list[Line] = []
+    for till in complete.silent:
+        lines.append(("red", "offline", _silent(till, viewer.currency), _address(till)))
+    lines += [
+        ("red", "lock", f"{x.register} is blocked by wrong PINs", _address(x))
+        for x in tills
+        if x.register.blocked and x.state is not State.REVOKED
+    ]
+    stuck = entries_not_applied(viewer.scope).get("quarantined", 0)
+    if stuck:
+        words = f"{count(stuck, 'entry', 'entries')} could not be applied"
+        lines.append(("red", "warn", words, "/exceptions"))
+    others = open_exceptions(viewer.scope).count() - stuck
+    if others > 0:
+        lines.append(("yellow", "warn", f"{count(others, 'exception')} to look at", "/exceptions"))
+    for shift in cash.off[:3]:
+        register = viewer.scope.registers[shift.register_id]
+        words = f"Cash difference {signed(shift.difference or 0, viewer.currency)} on {register}"
+        lines.append(("yellow", "cash", words, f"/shifts/{shift.id}"))
+    return lines
+
+
+def _address(till: LiveRegister) -> str:
+    return f"/registers/{till.register.id}"
+
+
+def _silent(till: LiveRegister, currency: str) -> str:
+    unsent = till.register.unsent_count
+    if not unsent:
+        return f"{till.register} is not heard of, with its shift open"
+    value = money(till.register.unsent_value, currency)
+    return f"{till.register} is not heard of, with {count(unsent, 'entry', 'entries')} ({value}) unsent"
