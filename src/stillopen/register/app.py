@@ -13,10 +13,10 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount
 
 from stillopen.register.till import Till
-from stillopen.register.web import pages
 from stillopen.register.web.api import build_api
 from stillopen.register.web.api_frame import on_http_error
 from stillopen.register.web.guard import Guard
+from stillopen.register.web.pages import routes as pages
 
 #: Seconds that the syncer gets to finish what it is about when the program ends.
 FAREWELL = 3.0
@@ -46,7 +46,7 @@ def build_app(till: Till, syncer: SyncerLike | None, names: tuple[str, ...] = ()
 
     mounts: list[BaseRoute] = [Mount("/api/v1", app=build_api(till))]
     app = Starlette(
-        routes=[*mounts, *getattr(pages, "routes", ())],
+        routes=[*mounts, *pages],
         lifespan=lifespan,
         middleware=[Middleware(Guard, names=names)],
         exception_handlers={HTTPException: _on_http_error},

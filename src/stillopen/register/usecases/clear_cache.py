@@ -12,13 +12,13 @@ async def clear_cache(till: Till, session: Session) -> int:
 
     Errors: ``not_synced`` unless the indicator is green, ``not_permitted``, ``offline``.
     """
-    session.require(Permission.CLEAR_CACHE)
     now = status(till)
     if now.indicator != "green":
         raise DomainError(
             "not_synced",
-            "The cache can only be cleared while the register is connected. " + now.sentence,
+            "The cache can only be cleared while the register is connected. " + now.sentence + ".",
             state=now.state,
         )
+    session.require(Permission.CLEAR_CACHE)
     result = await till.sync_now(snapshot=True)
     return result.received
