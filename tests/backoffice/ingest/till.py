@@ -61,6 +61,10 @@ class Till:
     def head(self) -> bytes:
         return self.entries[-1].hash if self.entries else GENESIS
 
+    @property
+    def next_seq(self) -> int:
+        return len(self.entries) + 1
+
     # -- the journal
 
     def add(

@@ -14,7 +14,7 @@ from stillopen.backoffice.ingest.limits import (
     in_utc,
     out_of_range,
 )
-from stillopen.backoffice.ingest.sale_effects import add_sale, check_currency, optional_id
+from stillopen.backoffice.ingest.sale_effects import add_sale, check_currency, optional_uid
 from stillopen.backoffice.ingest.tables import (
     CASH,
     EVENT,
@@ -47,8 +47,10 @@ def aggregate_of(kind: str, identity: str, body: EntryBody, register: str) -> st
 
 def add_effects(fact: Fact, body: EntryBody, payload: msgspec.Struct, place: Place) -> None:
     """Fill ``fact`` in; ``DomainError`` with a code of QUARANTINE_CODES when it cannot be booked."""
-    if body.shift is not None and body.kind not in ("shift_opened", "shift_closed"):
-        fact.rows[SHIFT_STUB] = [_stub(canonical_id(body.shift, "shift"), fact, place)]
+    fact.shift = None if body.shift is None else canonical_id(body.shift, "shift")
+    fact.employee = None if body.employee is None else canonical_id(body.employee, "employee")
+    if fact.shift is not None and body.kind not in ("shift_opened", "shift_closed"):
+        fact.rows[SHIFT_STUB] = [_stub(fact.shift, fact, place)]
     _KINDS.get(body.kind, _event)(fact, body, payload, place)
 
 
@@ -63,7 +65,7 @@ def _sale(fact: Fact, body: EntryBody, payload: msgspec.Struct, place: Place) ->
 
 def _shift_opened(fact: Fact, body: EntryBody, payload: msgspec.Struct, place: Place) -> None:
     opened = cast(ShiftOpened, payload)
-    shift = canonical_id(body.shift or "", "shift")
+    shift = fact.shift or canonical_id("", "shift")
     check_currency(opened.currency, place)
     check_money((opened.float,))
     fact.rows[SHIFT_OPENED] = [
@@ -78,7 +80,7 @@ def _shift_opened(fact: Fact, body: EntryBody, payload: msgspec.Struct, place: P
 def _shift_closed(fact: Fact, body: EntryBody, payload: msgspec.Struct, place: Place) -> None:
     closed = cast(ShiftClosed, payload)
     report = closed.report
-    shift = canonical_id(body.shift or report.shift, "shift")
+    shift = fact.shift or canonical_id(report.shift, "shift")
     check_currency(report.currency, place)
     money = (report.float, report.z_number, report.expected, report.counted, report.difference)
     check_money([amount or 0 for amount in money])
@@ -102,8 +104,8 @@ def _cash_movement(fact: Fact, body: EntryBody, payload: msgspec.Struct, place: 
     fact.rows[CASH] = [
         (
             place.account, place.db.uid(fact.id), place.store,
-            place.register, optional_id(body.shift, "shift", place),
-            optional_id(body.employee, "employee", place), cash.kind.value, cash.amount,
+            place.register, optional_uid(fact.shift, place),
+            optional_uid(fact.employee, place), cash.kind.value, cash.amount,
             clip(cash.reason, 200), place.db.moment(in_utc(body.occurred_at)),
         )
     ]  # fmt: skip
@@ -113,7 +115,7 @@ def _event(fact: Fact, body: EntryBody, payload: msgspec.Struct, place: Place) -
     fact.rows[EVENT] = [
         (
             place.account, place.db.uid(fact.id), place.register,
-            optional_id(body.employee, "employee", place), fact.kind, as_json(payload),
+            optional_uid(fact.employee, place), fact.kind, as_json(payload),
             place.db.moment(in_utc(body.occurred_at)),
         )
     ]  # fmt: skip

@@ -79,6 +79,8 @@ class Fact:
     kind: str = ""
     aggregate: str = ""
     body: EntryBody | None = None
+    employee: str | None = None  # canonical, as shift is
+    shift: str | None = None
     status: str = APPLIED
     code: str = ""
     behind: str = ""

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import msgspec
 
 from stillopen.backoffice.ingest.fact import APPLIED, Fact, Finding, Place
-from stillopen.backoffice.ingest.limits import clip
 from stillopen.backoffice.ingest.sql import Cursor, canonical
 from stillopen.domain.permission import Permission
 
@@ -20,17 +19,14 @@ _NEEDED = {
 
 def check_people(cursor: Cursor, facts: Sequence[Fact], place: Place) -> None:
     """Add a finding for each person, shift and permission that the Back Office does not know of now."""
-    asked = [f for f in facts if f.status == APPLIED and f.kind in _NEEDED and f.body is not None]
-    allowed = _permissions(
-        cursor, {f.body.employee for f in asked if f.body and f.body.employee}, place
-    )
+    asked = [f for f in facts if f.status == APPLIED and f.kind in _NEEDED]
+    allowed = _permissions(cursor, {f.employee for f in asked if f.employee}, place)
     for fact in asked:
-        body = fact.body
-        if body is None or body.employee is None:
+        if fact.employee is None:
             continue
-        held = allowed.get(body.employee.lower())
+        held = allowed.get(fact.employee)
         if held is None or _NEEDED[fact.kind].value not in held:
-            fact.findings.append(_finding(fact, body.employee, body.shift or "", held is None))
+            fact.findings.append(_finding(fact, fact.employee, held is None))
 
 
 def _permissions(cursor: Cursor, employees: set[str], place: Place) -> dict[str, set[str]]:
@@ -41,7 +37,7 @@ def _permissions(cursor: Cursor, employees: set[str], place: Place) -> dict[str,
         f"""SELECT e.id, r.permissions FROM accounts_employee e
         JOIN accounts_role r ON r.id = e.role_id
         WHERE e.account_id = %s AND e.active AND {place.db.among("e.id")}""",
-        (place.account, place.db.many({place.db.uid(e.lower()) for e in employees})),
+        (place.account, place.db.many({place.db.uid(e) for e in employees})),
     )
     return {canonical(key): _as_set(permissions) for key, permissions in cursor.fetchall()}
 
@@ -53,13 +49,13 @@ def _as_set(permissions: object) -> set[str]:
     return {str(p) for p in permissions} if isinstance(permissions, list) else set()
 
 
-def _finding(fact: Fact, employee: str, shift: str, unknown: bool) -> Finding:
+def _finding(fact: Fact, employee: str, unknown: bool) -> Finding:
     needed = _NEEDED[fact.kind].value
     return Finding(
         "not_permitted",
         "This was done at the till by someone who is switched off or not known here."
         if unknown
         else "This was done at the till by someone whose role does not allow it now.",
-        {"employee": clip(employee, 40), "permission": needed, "kind": fact.kind},
-        key=f"not_permitted:{employee}:{shift}:{needed}",
+        {"employee": employee, "permission": needed, "kind": fact.kind},
+        key=f"not_permitted:{employee}:{fact.shift}:{needed}",
     )

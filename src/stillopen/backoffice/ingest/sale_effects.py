@@ -3,7 +3,6 @@ from the receipt's own rules; a difference is filed for a person, the receipt st
 
 from stillopen.backoffice.ingest.fact import Fact, Finding, Place
 from stillopen.backoffice.ingest.limits import (
-    canonical_id,
     check_decimal,
     check_money,
     check_quantity,
@@ -93,16 +92,16 @@ def _receipt_row(
 ) -> Row:
     return (
         place.account, sale, receipt.number, place.store, place.register, fact.branch,
-        fact.entry.seq, optional_id(body.shift, "shift", place),
-        optional_id(body.employee, "employee", place), clip(receipt.cashier, 130),
+        fact.entry.seq, optional_uid(fact.shift, place),
+        optional_uid(fact.employee, place), clip(receipt.cashier, 130),
         clip(receipt.customer, 100), receipt.rules.currency, at, body.business_day.isoformat(),
         receipt.subtotal, receipt.discount_total, receipt.net, receipt.tax, receipt.total,
         receipt.rounding, receipt.change, place.db.moment(fact.received_at),
     )  # fmt: skip
 
 
-def optional_id(text: str | None, what: str, place: Place) -> str | None:
-    return None if text is None else place.db.uid(canonical_id(text, what))
+def optional_uid(text: str | None, place: Place) -> str | None:
+    return None if text is None else place.db.uid(text)
 
 
 def _line_row(account: str, sale: str, number: int, line: ReceiptLine) -> Row:
