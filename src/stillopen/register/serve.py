@@ -1,6 +1,7 @@
 """Serving a till: one process per folder, a listening socket, an orderly end."""
 
 import os
+import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +27,9 @@ class Server(uvicorn.Server):
         self._till = till
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        super().handle_exit(sig, frame)
+        """Unlike the parent's, not raised again in the end: a till that was asked to stop exits with 0."""
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
         self._till.notify("stop")
 
 

@@ -41,6 +41,7 @@ class Paid(msgspec.Struct, frozen=True, kw_only=True):
 def check_may_pay(till: Till, session: Session, types: Sequence[TenderType]) -> None:
     """Permission, room on the disk, and what the offline policy says to each way of paying."""
     session.require(Permission.SELL)
+    till.rules  # noqa: B018  (raises never_synced)
     till.journal.entries.require_writable()
     till.journal.require_room()
     for kind in types:

@@ -19,6 +19,7 @@ from stillopen.register.usecases.cart_view import (
     save_open,
     view_of,
 )
+from stillopen.sync.records import AccountSettings
 
 #: Nobody types or scans more than this.
 MAX_CODE = 100
@@ -43,12 +44,13 @@ class Added(msgspec.Struct, frozen=True, kw_only=True):
 
 def find_code(till: Till, code: str) -> FoundCode:
     """Exact barcode, then SKU, then a price- or weight-carrying label; ``unknown_code`` otherwise."""
+    settings = till.account_settings
     code = code.strip()
     if 0 < len(code) <= MAX_CODE:
         item = _by_barcode(till, code) or till.catalogue.by_sku(code)
         if item is not None:
             return FoundCode(item=item, code=code)
-        found = _embedded(till, code)
+        found = _embedded(till, settings, code)
         if found is not None:
             return found
     raise DomainError("unknown_code", f"No product has the code “{code[:MAX_CODE]}”.", unknown=code)
@@ -64,8 +66,7 @@ def _by_barcode(till: Till, code: str) -> Item | None:
     return item
 
 
-def _embedded(till: Till, code: str) -> FoundCode | None:
-    settings = till.account_settings
+def _embedded(till: Till, settings: AccountSettings, code: str) -> FoundCode | None:
     found = read_embedded(code, settings.embedded_prefixes, settings.rules.currency)
     if found is None:
         return None
