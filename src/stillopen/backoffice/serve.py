@@ -1,85 +1,103 @@
-"""One server on one port: the registers' door (sync_api) and Django, in one process.
+"""One port for everything: the sync API and its poke stream as raw ASGI, Django behind it in threads."""
 
-A cut line, a firewall or a TLS proxy then treats everything alike; see docs/decisions/0002.
-"""
-
+import contextlib
+import signal
 import socket
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
 
 import uvicorn
 from a2wsgi import WSGIMiddleware
 from django.core.wsgi import get_wsgi_application
 
-from stillopen.backoffice.sync_api.app import PREFIX, SyncApi
-from stillopen.backoffice.sync_api.http import Receive, Scope, Send
-from stillopen.domain.errors import DomainError
+from stillopen.backoffice.ingest.retry import apply_understood
+from stillopen.backoffice.sync_api.http import PREFIX, Receive, Scope, Send, SyncApi
+from stillopen.backoffice.sync_api.hub import Hub
+from stillopen.backoffice.sync_api.poke import PokeStream
+from stillopen.listening import listen
 
-THREADS = 8  # for the sync API, and as many for the pages
-DRAIN = 10  # seconds that running requests get when the server is told to stop
+#: Threads, each with a database connection of its own.
+SYNC_THREADS = 8
+WEB_THREADS = 8
+_DRAIN = 8  # seconds that running requests are given to finish
+_KEEP_ALIVE = 75  # registers speak every half minute: let them keep their connection
+#: A till that vanishes without a word is noticed after so many milliseconds of unanswered bytes.
+_USER_TIMEOUT = 20_000
 
 
-class Door:
-    """The ASGI application: registers to the sync API, people and scripts to Django."""
+class Application:
+    """The ASGI application: ``/sync/v1/…`` and, for everything else, Django."""
 
     def __init__(self) -> None:
-        self.threads = ThreadPoolExecutor(THREADS, thread_name_prefix="sync")
-        self.sync = SyncApi(self.threads)
-        self._django = WSGIMiddleware(get_wsgi_application(), workers=THREADS)
+        self.hub = Hub()
+        pool = ThreadPoolExecutor(SYNC_THREADS, thread_name_prefix="sync")
+        self._sync = SyncApi(pool, PokeStream(self.hub, pool))
+        self._django: Any = WSGIMiddleware(get_wsgi_application(), workers=WEB_THREADS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
-        if scope["path"].startswith(PREFIX):
-            await self.sync(scope, receive, send)
+        if scope["type"] == "http" and scope["path"].startswith(PREFIX):
+            await self._sync(scope, receive, send)
         else:
-            await self._django(scope, receive, send)  # type: ignore[arg-type]
+            await self._django(scope, receive, send)
 
 
 class _Server(uvicorn.Server):
-    """Ends the open streams before it waits for connections, and says when it is ready."""
+    """Says when it is ready; on SIGTERM ends its streams, lets requests finish, and exits with 0."""
 
-    def __init__(self, config: uvicorn.Config, door: Door, ready: str) -> None:
+    def __init__(self, config: uvicorn.Config, hub: Hub, ready: str) -> None:
         super().__init__(config)
-        self._door = door
+        self._hub = hub
         self._ready = ready
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Unlike the parent's, not raised again in the end: to be asked to stop is no failure."""
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        if self.started:
-            print(self._ready, flush=True)
+        print(self._ready, flush=True)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._door.sync.hub.close()
+        self._hub.stop()  # an open stream would hold the shutdown up for ever
         await super().shutdown(sockets)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """As uvicorn's own, but a SIGTERM that was obeyed is not raised again at the end."""
+        signals = (signal.SIGINT, signal.SIGTERM)
+        before = {number: signal.signal(number, self.handle_exit) for number in signals}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def serve(host: str, port: int) -> None:
-    """Serve until SIGTERM or SIGINT, then finish what is running. ``DomainError port_taken``."""
-    listening = _listen(host, port)
-    address = f"http://{host}:{listening.getsockname()[1]}"
-    door = Door()
+    """Serve until SIGTERM or Ctrl-C; port 0 takes a free one. Django is set up and its database migrated
+    (bootstrap.open_existing). Error: ``port_taken``.
+
+    TLS is a proxy's work; from one on this machine (or in ``FORWARDED_ALLOW_IPS``) X-Forwarded-Proto
+    and X-Forwarded-For are believed.
+    """
+    listener = _listen(host, port)
+    apply_understood(datetime.now(UTC))
+    application = Application()
     config = uvicorn.Config(
-        door,
+        application,
         http="httptools",
         ws="none",
         lifespan="off",
         access_log=False,
         log_level="warning",
-        timeout_graceful_shutdown=DRAIN,
         server_header=False,
+        proxy_headers=True,
+        timeout_keep_alive=_KEEP_ALIVE,
+        timeout_graceful_shutdown=_DRAIN,
     )
-    server = _Server(config, door, f"The Back Office serves on {address}")
-    try:
-        server.run(sockets=[listening])
-    finally:
-        door.threads.shutdown(cancel_futures=True)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=1024)
-    except OSError as error:
-        raise DomainError(
-            "port_taken", f"Port {port} of {host} cannot be used: {error.strerror or error}."
-        ) from error
+    shown = f"[{host}]" if ":" in host else host
+    ready = f"Back Office ready on http://{shown}:{listener.getsockname()[1]}"
+    _Server(config, application.hub, ready).run(sockets=[listener])

@@ -1,15 +1,13 @@
 """Serving a till: one process per folder, a listening socket, an orderly end."""
 
-import os
 import signal
-import socket
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
 import uvicorn
 
-from stillopen.domain.errors import DomainError
+from stillopen.listening import listen
 from stillopen.register.app import build_app
 from stillopen.register.onlyone import only_one
 from stillopen.register.syncer.service import Syncer
@@ -52,19 +50,6 @@ def serve(
             server_header=False,
         )
         Server(config, till).run(sockets=[listener])
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; ``DomainError port_in_use`` or ``bad_host`` where there can be none."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=256)
-    except socket.gaierror:
-        raise DomainError("bad_host", f"This machine has no address “{host}”.") from None
-    except OSError as error:
-        raise DomainError(
-            "port_in_use", f"Port {port} on {host} cannot be used: {os.strerror(error.errno or 0)}."
-        ) from None
 
 
 def url_of(host: str, port: int) -> str:
