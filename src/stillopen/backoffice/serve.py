@@ -51,11 +51,6 @@ class _Server(uvicorn.Server):
         self._hub = hub
         self._ready = ready
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Unlike the parent's, not raised again in the end: to be asked to stop is no failure."""
-        self.force_exit = self.should_exit and sig == signal.SIGINT
-        self.should_exit = True
-
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         print(self._ready, flush=True)
@@ -78,12 +73,14 @@ class _Server(uvicorn.Server):
 
 def serve(host: str, port: int) -> None:
     """Serve until SIGTERM or Ctrl-C; port 0 takes a free one. Django is set up and its database migrated
-    (bootstrap.open_existing). Error: ``port_taken``.
+    (bootstrap.open_existing). Errors: ``port_in_use``, ``bad_host``.
 
     TLS is a proxy's work; from one on this machine (or in ``FORWARDED_ALLOW_IPS``) X-Forwarded-Proto
     and X-Forwarded-For are believed.
     """
-    listener = _listen(host, port)
+    listener = listen(host, port, backlog=2048)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # accepted connections inherit it
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _USER_TIMEOUT)
     apply_understood(datetime.now(UTC))
     application = Application()
     config = uvicorn.Config(

@@ -1,118 +1,271 @@
-"""Who is listening, and what they must be told: one watcher per process over all poke streams.
+"""Who listens, and when to tell them: one thread watches the pulses of all connected accounts.
 
-The watcher looks at the accounts' pulses every :data:`LOOK` seconds with one small query. A pulse that
-moved means that something was published or a register changed: the heads of that account's scopes and
-the state of its registers then say whom to poke. Publishing and the streams need not be in one process.
+A pulse counts up with everything that registers must be told of (feed/publish.py: beat). Ten times a
+second one small query looks at them; only for an account whose pulse moved is it read which of its
+registers are concerned.
 """
 
 import asyncio
-import contextlib
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import django.db
-from django.db import close_old_connections, connection
+import msgspec
 
-from stillopen.backoffice.devices.models import Register
-from stillopen.backoffice.feed.models import Head, Pulse
-
-LOOK = 0.1  # seconds
-SEEN = 10.0  # seconds between writing down who is connected
+from stillopen.backoffice.feed.pages import scopes_of
+from stillopen.backoffice.ingest.sql import Cursor, canonical, engine
 
 log = logging.getLogger(__name__)
 
+HEARTBEAT = 2.0  # seconds
+LOOK_EVERY = 0.1
+SEEN_EVERY = 10.0
+_AFTER_ERROR = 1.0
 
-@dataclass(eq=False)
-class Stream:
-    """One open stream. ``events`` are read by its coroutine; ``heads`` is scope → seq as last told."""
 
-    account: str
+class Ticket(msgspec.Struct, frozen=True):
+    """A register that may listen; ``seqs`` is where it stands in its scopes, as it last said."""
+
     register: str
+    account: str
+    store: str
     public_key: bytes
-    heads: dict[str, int]
-    events: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
+    seqs: Mapping[str, int]
+
+
+class Stream:
+    """One open connection. Lives on the event loop; what is due for it waits in ``_due``, each once."""
+
+    __slots__ = ("_due", "_timer", "_waiter", "ended", "loop", "seqs", "ticket")
+
+    def __init__(self, ticket: Ticket, loop: asyncio.AbstractEventLoop) -> None:
+        self.ticket = ticket
+        self.seqs = dict(ticket.seqs)
+        self.loop = loop
+        self.ended = False
+        self._due: list[str] = []
+        self._waiter: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._beat()
+
+    def _beat(self) -> None:
+        self.tell("hb")
+        self._timer = self.loop.call_later(HEARTBEAT, self._beat)
+
+    def tell(self, event: str) -> None:
+        """Let ``event`` go out next; once is enough while it has not gone out."""
+        if event not in self._due:
+            self._due.append(event)
+        self._wake()
+
+    def end(self, event: str = "") -> None:
+        """Close after what is due, and after ``event`` if there is one."""
+        self.ended = True
+        if event:
+            self.tell(event)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def due(self) -> list[str]:
+        """The events to send now; waits for one, or for the end."""
+        if not self._due and not self.ended:
+            self._waiter = self.loop.create_future()
+            await self._waiter
+            self._waiter = None
+        events, self._due = self._due, []
+        return events
 
 
 class Hub:
-    """``add`` and ``remove`` belong to the event loop; the watching has a thread of its own."""
+    """All streams of this process. :meth:`join`, :meth:`leave` and :meth:`stop` on the event loop."""
 
     def __init__(self) -> None:
-        self._streams: set[Stream] = set()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stop = threading.Event()
+        self._streams: dict[str, Stream] = {}  # by register
+        self._accounts: dict[str, set[Stream]] = {}
+        self._fresh: set[str] = set()  # accounts that somebody joined since the last look
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
+        self._watch = Watch()
 
-    def add(self, stream: Stream) -> None:
-        self._streams.add(stream)
+    def join(self, ticket: Ticket) -> Stream:
+        """A register has one stream: a new one ends the old."""
+        stream = Stream(ticket, asyncio.get_running_loop())
+        if self._stopped.is_set():
+            stream.end()
+            return stream
+        with self._lock:
+            old = self._streams.get(ticket.register)
+            self._streams[ticket.register] = stream
+            self._accounts.setdefault(ticket.account, set()).add(stream)
+            self._fresh.add(ticket.account)
+        if old is not None:
+            old.end()
         if self._thread is None:
-            self._loop = asyncio.get_running_loop()
-            self._thread = threading.Thread(target=self._watch, name="pokes", daemon=True)
+            self._thread = threading.Thread(target=self._run, name="pokes", daemon=True)
             self._thread.start()
+        return stream
 
-    def remove(self, stream: Stream) -> None:
-        self._streams.discard(stream)
+    def leave(self, stream: Stream) -> None:
+        stream.end()
+        ticket = stream.ticket
+        with self._lock:
+            if self._streams.get(ticket.register) is stream:
+                del self._streams[ticket.register]
+            group = self._accounts.get(ticket.account, set())
+            group.discard(stream)
+            if not group:
+                self._accounts.pop(ticket.account, None)
 
-    def close(self) -> None:
-        """End all streams: an open one would keep the server from shutting down."""
-        self._stop.set()
-        for stream in self._streams:
-            stream.events.put_nowait("end")
-
-    # -- the watcher's thread
-
-    def _watch(self) -> None:
-        pulses: dict[str, int] = {}
-        seen = time.monotonic()
-        while not self._stop.wait(LOOK):
-            streams = list(self._streams)
-            if not streams:
-                continue
-            try:
-                pulses = self._look(streams, pulses)
-                if time.monotonic() - seen >= SEEN:
-                    seen = time.monotonic()
-                    _write_seen(streams)
-            except django.db.Error as error:
-                log.warning("the poke streams cannot look at the database: %s", error)
-                with contextlib.suppress(django.db.Error):
-                    connection.close()
-                self._stop.wait(1.0)
-        connection.close()
-
-    def _look(self, streams: Sequence[Stream], before: Mapping[str, int]) -> dict[str, int]:
-        close_old_connections()
-        now = {str(a): n for a, n in Pulse.objects.values_list("account_id", "count")}
-        moved = {a for a, n in now.items() if before.get(a) != n}
-        for account in moved & {s.account for s in streams}:
-            self._tell(account, [s for s in streams if s.account == account])
-        return now
-
-    def _tell(self, account: str, streams: Sequence[Stream]) -> None:
-        heads = dict(Head.objects.filter(account_id=account).values_list("scope", "seq"))
-        keys = {
-            str(r): bytes(key or b"") if state == Register.State.ACTIVE else None
-            for r, key, state in Register.objects.filter(account_id=account).values_list(
-                "id", "public_key", "state"
-            )
-        }
+    def stop(self) -> None:
+        """End all streams and the thread."""
+        self._stopped.set()
+        with self._lock:
+            streams = list(self._streams.values())
         for stream in streams:
-            if keys.get(stream.register) != stream.public_key:
-                self._send(stream, "revoked")
-            elif any(heads.get(scope, 0) != seq for scope, seq in stream.heads.items()):
-                stream.heads = {scope: heads.get(scope, 0) for scope in stream.heads}
-                self._send(stream, "poke")
+            stream.end()
 
-    def _send(self, stream: Stream, event: str) -> None:
-        assert self._loop is not None
-        self._loop.call_soon_threadsafe(stream.events.put_nowait, event)
+    # -- in the thread
+
+    def _run(self) -> None:
+        noted = time.monotonic() - SEEN_EVERY
+        while not self._stopped.wait(LOOK_EVERY):
+            try:
+                self._look()
+                if time.monotonic() - noted >= SEEN_EVERY:
+                    noted = time.monotonic()
+                    self._note_seen()
+            except django.db.Error as error:
+                log.warning("pokes: the database does not answer: %s", error)
+                self._watch.forget()
+                self._stopped.wait(_AFTER_ERROR)
+        django.db.connections.close_all()
+
+    def _look(self) -> None:
+        with self._lock:
+            accounts = list(self._accounts)
+            fresh, self._fresh = self._fresh, set()
+        if not accounts:
+            return
+        try:
+            moved = self._watch.moved(accounts, fresh)
+            for account in moved:
+                with self._lock:
+                    streams = list(self._accounts.get(account, ()))
+                self._tell(streams, self._watch.read(account, [s.ticket for s in streams]))
+        except django.db.Error:
+            with self._lock:
+                self._fresh |= fresh | set(accounts)
+            raise
+
+    def _tell(self, streams: Iterable[Stream], news: Mapping[str, "News | None"]) -> None:
+        for stream in streams:
+            at = news.get(stream.ticket.register)
+            if at is None or at.public_key != stream.ticket.public_key:
+                stream.loop.call_soon_threadsafe(stream.end, "revoked")
+            elif at.seqs != stream.seqs:
+                stream.seqs = at.seqs
+                stream.loop.call_soon_threadsafe(stream.tell, "poke")
+
+    def _note_seen(self) -> None:
+        with self._lock:
+            registers = [r for r, stream in self._streams.items() if not stream.ended]
+        if registers:
+            note_seen(registers, datetime.now(UTC))
 
 
-def _write_seen(streams: Sequence[Stream]) -> None:
-    """A connected register is heard of, even when it has nothing to say."""
-    Register.objects.filter(id__in={s.register for s in streams}).update(
-        last_seen_at=datetime.now(UTC)
+class News(msgspec.Struct, frozen=True):
+    """Where an active register's scopes stand; and the key of the device that is bound to it."""
+
+    public_key: bytes
+    seqs: dict[str, int]
+
+
+class Watch:
+    """The queries of the thread, on its own connection."""
+
+    def __init__(self) -> None:
+        self._pulses: dict[str, int] = {}
+        self._version: int | None = None
+
+    def forget(self) -> None:
+        """After an error: a new connection, and look at everything again."""
+        self._pulses, self._version = {}, None
+        django.db.connection.close()
+
+    def moved(self, accounts: list[str], fresh: set[str]) -> list[str]:
+        """Those of ``accounts`` whose pulse is another than at the last look, and all ``fresh`` ones."""
+        if not fresh and not self._file_changed():
+            return []
+        db = engine()
+        with django.db.connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT account_id, count FROM feed_pulse WHERE {db.among('account_id')}",
+                (db.many(db.uid(account) for account in accounts),),
+            )
+            pulses = {canonical(account): count for account, count in cursor.fetchall()}
+        moved = [a for a in accounts if a in fresh or pulses.get(a) != self._pulses.get(a)]
+        self._pulses = pulses
+        return moved
+
+    def _file_changed(self) -> bool:
+        """SQLite tells for next to nothing whether anyone else wrote to the file."""
+        if django.db.connection.vendor != "sqlite":
+            return True
+        with django.db.connection.cursor() as cursor:
+            cursor.execute("PRAGMA data_version")
+            (version,) = cursor.fetchone()
+        changed = version != self._version
+        self._version = version
+        return changed
+
+    def read(self, account: str, tickets: list[Ticket]) -> dict[str, News | None]:
+        """What is new for the registers of one account; none for a register that is not active."""
+        with django.db.connection.cursor() as cursor:
+            heads = _heads(cursor, account)
+            rows = _registers(cursor, [t.register for t in tickets])
+        return {
+            register: News(bytes(key), {s: heads.get(s, 0) for s in scopes_of(store, register)})
+            for register, store, state, key in rows
+            if state == "active" and key is not None
+        }
+
+
+def _heads(cursor: Cursor, account: str) -> dict[str, int]:
+    cursor.execute(
+        "SELECT scope, seq FROM feed_head WHERE account_id = %s", (engine().uid(account),)
     )
+    return dict(cursor.fetchall())
+
+
+def _registers(cursor: Cursor, registers: list[str]) -> list[tuple[str, str, str, Any]]:
+    db = engine()
+    cursor.execute(
+        f"SELECT id, store_id, state, public_key FROM devices_register WHERE {db.among('id')}",
+        (db.many(db.uid(register) for register in registers),),
+    )
+    return [
+        (canonical(register), canonical(store), state, key)
+        for register, store, state, key in cursor.fetchall()
+    ]
+
+
+def note_seen(registers: Iterable[str], now: datetime) -> None:
+    """Write ``last_seen_at`` of connected registers; one that is exchanging right now does so itself."""
+    db = engine()
+    with db.transaction() as cursor:
+        cursor.execute(
+            f"""UPDATE devices_register SET last_seen_at = %s WHERE id IN (
+            SELECT id FROM devices_register r WHERE {db.among("id")}
+            AND (last_seen_at IS NULL OR last_seen_at < %s) {db.lock("r", skip=True)})""",
+            (db.moment(now), db.many(db.uid(r) for r in registers), db.moment(now)),
+        )

@@ -1,112 +1,95 @@
-"""``GET /sync/v1/poke``: an event stream with a heartbeat, pokes, and an end when the device is revoked.
+"""``GET /sync/v1/poke``: server-sent events for a register. ``hb`` at once and every 2 s, ``poke`` when there is
+something to pull, ``revoked`` at the end when the device is no longer welcome.
 
-Raw ASGI, a few hundred bytes of state per stream. The header ``Stillopen-Proof`` is
-``<register id>:<hex signature>:<hex nonce>``: signed like an exchange, with the nonce in force.
+The header ``Stillopen-Proof: <register>:<hex signature>:<hex nonce>`` signs the nonce in force, so that an
+overheard one opens nothing after the next exchange.
 """
 
 import asyncio
-import contextlib
+from concurrent.futures import ThreadPoolExecutor
 
-from stillopen.backoffice.devices.models import Register
-from stillopen.backoffice.feed.models import Head
-from stillopen.backoffice.feed.pages import scopes_of
+import django.db
+import msgspec
+
 from stillopen.backoffice.ingest.limits import canonical_id
-from stillopen.backoffice.ingest.refused import Refused
-from stillopen.backoffice.sync_api.calls import unhex
-from stillopen.backoffice.sync_api.http import Receive, Send
-from stillopen.backoffice.sync_api.hub import Hub, Stream
+from stillopen.backoffice.ingest.receive import TROUBLE
+from stillopen.backoffice.ingest.refused import Refused, try_again
+from stillopen.backoffice.ingest.sql import canonical, engine
+from stillopen.backoffice.sync_api.http import Receive, Scope, Send, in_thread, read_proof
+from stillopen.backoffice.sync_api.hub import Hub, Ticket
 from stillopen.domain.errors import DomainError
 from stillopen.sync import proof
 
-HEARTBEAT = 2.0  # seconds
-
-_START = {
-    "type": "http.response.start",
-    "status": 200,
-    "headers": [
-        (b"content-type", b"text/event-stream"),
-        (b"cache-control", b"no-store"),
-        (b"x-accel-buffering", b"no"),  # asks a proxy not to collect the events
-    ],
-}
+_HEADERS = [
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),  # a proxy that buffers would hold the heartbeat back
+]
+_START = {"type": "http.response.start", "status": 200, "headers": _HEADERS}
+_END = {"type": "http.response.body", "body": b""}
 
 
-def check(header: str) -> Stream:
-    """The stream that ``header`` may open. Runs in a thread. Raises :class:`Refused` 401.
+class PokeStream:
+    """The ASGI handler; all streams of the process share one :class:`Hub`."""
 
-    A register whose cursors, as it last said, are not at the heads is poked at once: a publication may
-    have come between its last exchange and this moment.
-    """
-    name, _, rest = header.partition(":")
-    signature, _, nonce = rest.partition(":")
-    register = _find(name)
-    key = bytes(register.public_key or b"")
-    in_force = bytes(register.nonce or b"")
-    if register.state != Register.State.ACTIVE or not in_force or unhex(nonce) != in_force:
-        raise _refused()
-    if not proof.verify(key, unhex(signature), proof.POKE, in_force, b""):
-        raise _refused()
-    scopes = scopes_of(str(register.store_id), str(register.id))
-    heads = dict(
-        Head.objects.filter(account_id=register.account_id, scope__in=scopes).values_list(
-            "scope", "seq"
-        )
-    )
-    stream = Stream(
-        account=str(register.account_id),
-        register=str(register.id),
-        public_key=key,
-        heads={scope: heads.get(scope, 0) for scope in scopes},
-    )
-    if any(register.cursors.get(scope, 0) != seq for scope, seq in heads.items()):
-        stream.events.put_nowait("poke")
-    return stream
+    def __init__(self, hub: Hub, pool: ThreadPoolExecutor) -> None:
+        self._hub, self._pool = hub, pool
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        register, signature, nonce = read_proof(scope)
+        ticket = await in_thread(self._pool, lambda: admit(register, signature, nonce))
+        stream = self._hub.join(ticket)
+        hung_up = asyncio.ensure_future(_hung_up(receive))
+        hung_up.add_done_callback(lambda _: stream.end())
+        try:
+            await send(_START)
+            while events := await stream.due():
+                body = "".join(f"event: {event}\ndata:\n\n" for event in events).encode()
+                await send({"type": "http.response.body", "body": body, "more_body": True})
+            await send(_END)
+        finally:
+            self._hub.leave(stream)
+            hung_up.cancel()
 
 
-def _find(name: str) -> Register:
-    try:
-        return Register.objects.get(id=canonical_id(name))
-    except (Register.DoesNotExist, DomainError):
-        raise _refused() from None
-
-
-def _refused() -> Refused:
-    return Refused(401, "bad_proof", "The stream is not signed with the nonce in force.")
-
-
-async def stream_events(stream: Stream, hub: Hub, receive: Receive, send: Send) -> None:
-    """Serve ``stream`` until the device hangs up, is revoked, or the server ends."""
-    hub.add(stream)
-    gone = asyncio.create_task(_gone(receive))
-    try:
-        await send(_START)
-        await _event(send, "hb")
-        while not gone.done():
-            event = await _next(stream)
-            if event == "end":
-                break
-            await _event(send, event)
-            if event == "revoked":
-                break
-        with contextlib.suppress(OSError):
-            await send({"type": "http.response.body", "body": b""})
-    finally:
-        hub.remove(stream)
-        gone.cancel()
-
-
-async def _next(stream: Stream) -> str:
-    try:
-        return await asyncio.wait_for(stream.events.get(), HEARTBEAT)
-    except TimeoutError:
-        return "hb"
-
-
-async def _event(send: Send, name: str) -> None:
-    body = f"event: {name}\ndata:\n\n".encode()
-    await send({"type": "http.response.body", "body": body, "more_body": True})
-
-
-async def _gone(receive: Receive) -> None:
+async def _hung_up(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+def admit(register_id: str, signature: bytes, nonce: bytes) -> Ticket:
+    """``Refused`` 401: ``unknown_register``, ``bad_proof``, ``revoked``, ``stale_nonce``."""
+    try:
+        register = canonical_id(register_id)
+        row = _row(register)
+    except DomainError:
+        row = None
+    except TROUBLE as error:
+        raise try_again() from error
+    if row is None or row[3] is None:
+        raise Refused(401, "unknown_register", "This register is not known here.")
+    account, store, state, key, held, cursors = row
+    if not proof.verify(bytes(key), signature, proof.POKE, nonce, b""):
+        raise Refused(401, "bad_proof", "The signature is not that of this register's device.")
+    if state != "active":
+        raise Refused(401, "revoked", "This register was revoked.")
+    if not held or bytes(held) != nonce:
+        raise Refused(401, "stale_nonce", "Another exchange came between; sign its nonce.")
+    return Ticket(register, canonical(account), canonical(store), bytes(key), _seqs(cursors))
+
+
+def _row(register: str):  # type: ignore[no-untyped-def]
+    with django.db.connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT account_id, store_id, state, public_key, nonce, cursors
+            FROM devices_register WHERE id = %s""",
+            (engine().uid(register),),
+        )
+        return cursor.fetchone()
+
+
+def _seqs(cursors: object) -> dict[str, int]:
+    """JSON as either engine returns it."""
+    if isinstance(cursors, str | bytes):
+        return msgspec.json.decode(cursors, type=dict[str, int])
+    return dict(cursors) if isinstance(cursors, dict) else {}
