@@ -34,7 +34,8 @@ class Application:
         self.hub = Hub()
         pool = ThreadPoolExecutor(SYNC_THREADS, thread_name_prefix="sync")
         self._sync = SyncApi(pool, PokeStream(self.hub, pool))
-        self._django: Any = WSGIMiddleware(get_wsgi_application(), workers=WEB_THREADS)
+        wsgi: Any = get_wsgi_application()
+        self._django: Any = WSGIMiddleware(wsgi, workers=WEB_THREADS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith(PREFIX):

@@ -45,8 +45,9 @@ class Engine(Protocol):
     def is_open(self) -> bool:
         """Whether the transaction is really still open: SQLite ends one by itself on a full disk."""
 
-    def lock(self, alias: str) -> str:
-        """What to put behind a SELECT to lock the rows of the table ``alias``."""
+    def lock(self, alias: str, skip: bool = False) -> str:
+        """What to put behind a SELECT to lock the rows of the table ``alias``; ``skip`` those that
+        somebody else has locked."""
 
     def uid(self, text: str) -> str:
         """A canonical UUID (with hyphens) as a parameter."""

@@ -41,8 +41,8 @@ def is_open() -> bool:
     return raw is not None and raw.info.transaction_status == TransactionStatus.INTRANS
 
 
-def lock(alias: str) -> str:
-    return f"FOR UPDATE OF {alias}"
+def lock(alias: str, skip: bool = False) -> str:
+    return f"FOR UPDATE OF {alias}{' SKIP LOCKED' if skip else ''}"
 
 
 def uid(text: str) -> str:

@@ -54,7 +54,7 @@ def is_open() -> bool:
     return connection.connection is not None and connection.connection.in_transaction
 
 
-def lock(alias: str) -> str:
+def lock(alias: str, skip: bool = False) -> str:
     return ""  # the transaction is the only writer of the whole file
 
 

@@ -1,1 +1,1 @@
-"""``/sync/v1``: the registers' door. Raw ASGI, beside Django rather than behind it: no session, no cookie."""
+"""``/sync/v1``: the door for registers, in front of Django."""

@@ -7,6 +7,7 @@ overheard one opens nothing after the next exchange.
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import django.db
 import msgspec
@@ -78,7 +79,7 @@ def admit(register_id: str, signature: bytes, nonce: bytes) -> Ticket:
     return Ticket(register, canonical(account), canonical(store), bytes(key), _seqs(cursors))
 
 
-def _row(register: str):  # type: ignore[no-untyped-def]
+def _row(register: str) -> Any:
     with django.db.connection.cursor() as cursor:
         cursor.execute(
             """SELECT account_id, store_id, state, public_key, nonce, cursors
