@@ -108,7 +108,7 @@ def _activate(body: bytes, now: datetime) -> bytes:
         raise bad_message(str(error)) from error
     except DomainError as error:
         status = _ACTIVATION.get(error.code, 422)
-        raise Refused(status, error.code, error.message, **error.details) from error
+        raise Refused(status, error.code, error.message, None, **error.details) from error
     except TROUBLE as error:
         log.warning("an activation was aborted: %s", error)
         raise try_again() from error

@@ -206,13 +206,8 @@ class Watch:
         """Those of ``accounts`` whose pulse is another than at the last look, and all ``fresh`` ones."""
         if not fresh and not self._file_changed():
             return []
-        db = engine()
         with django.db.connection.cursor() as cursor:
-            cursor.execute(
-                f"SELECT account_id, count FROM feed_pulse WHERE {db.among('account_id')}",
-                (db.many(db.uid(account) for account in accounts),),
-            )
-            pulses = {canonical(account): count for account, count in cursor.fetchall()}
+            pulses = _pulses(cursor, accounts)
         moved = [a for a in accounts if a in fresh or pulses.get(a) != self._pulses.get(a)]
         self._pulses = pulses
         return moved
@@ -238,6 +233,15 @@ class Watch:
             for register, store, state, key in rows
             if state == "active" and key is not None
         }
+
+
+def _pulses(cursor: Cursor, accounts: list[str]) -> dict[str, int]:
+    db = engine()
+    cursor.execute(
+        f"SELECT account_id, count FROM feed_pulse WHERE {db.among('account_id')}",
+        (db.many(db.uid(account) for account in accounts),),
+    )
+    return {canonical(account): count for account, count in cursor.fetchall()}
 
 
 def _heads(cursor: Cursor, account: str) -> dict[str, int]:
