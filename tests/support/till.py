@@ -30,6 +30,7 @@ class TillScreen:
 
     def tap(self, product: str) -> None:
         """One more of ``product``; waits until it stands in the cart."""
+        self.page.wait_for_load_state("load")  # a new page has no script yet that hears a tap
         lines = self.page.locator("#lines .cl")
         before = lines.count()
         self.tile(product).click()

@@ -118,7 +118,8 @@ def _welcome(folder: Path, backoffice_port: int, register_ports: list[int]) -> s
         ("start register", "and switch it on again"),
         ("stop backoffice", "the same for the Back Office; then: start backoffice"),
     ]
-    plug = "\n".join(f"  stillopen demo {c + where:<22}  {words}" for c, words in lines)
+    width = max(len(command) for command, _ in lines)
+    plug = "\n".join(f"  stillopen demo{where} {c:<{width}}  {words}" for c, words in lines)
     return f"""
 The demo shop is open.
 

@@ -31,6 +31,7 @@ class Supervisor:
         self._demo = demo
         self._say = say
         self._register_ports = register_ports
+        self._open = False  # all is started
         self._ending = asyncio.Event()
         self._line = Line((HOST, backoffice_port), HOST, demo.line_port)
         self._control = Control(folder, self._obey)
@@ -50,6 +51,7 @@ class Supervisor:
             await asyncio.wait({starting, ending}, return_when=asyncio.FIRST_COMPLETED)
             if starting.done():
                 starting.result()
+                self._open = True
                 welcome()
                 await ending
             self._say("Stopping.")
@@ -113,6 +115,8 @@ class Supervisor:
         )
 
     def _ended(self, program: Program, code: int) -> None:
+        if not self._open:
+            return  # whoever waits for it to be ready says what happened
         how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
         what = "backoffice" if program is self._backoffice else "register"
         self._say(f"{program.name} {how}. Start it again with: stillopen demo start {what}")
