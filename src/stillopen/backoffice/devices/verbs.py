@@ -49,17 +49,16 @@ def new_license_key(register: Register, user: User | None) -> str:
 
 
 def revoke(register: Register, user: User | None) -> None:
-    """The register's device is no longer known: it gets nothing more, and its poke stream ends.
+    """The register's device gets nothing more, and its poke stream ends.
 
-    What it sold and has not sent stays in its journal.
+    Its key stays known, so that it may still hand in what it sold, until another device takes its place.
     """
     _check(register, user)
     with transaction.atomic():
         row = _locked(register)
         row.state = Register.State.REVOKED
         row.revoked_at = timezone.now()
-        row.public_key = row.nonce = None
-        row.save(update_fields=["state", "revoked_at", "public_key", "nonce"])
+        row.save(update_fields=["state", "revoked_at"])
         beat(row.account_id)
     register.refresh_from_db()
 
