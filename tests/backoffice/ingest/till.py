@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from stillopen.backoffice.accounts.models import Account, Store
 from stillopen.backoffice.devices.epochs import open_epoch
+from stillopen.backoffice.devices.licensing import new_code
 from stillopen.backoffice.devices.models import Register
 from stillopen.backoffice.feed.epoch import server_epoch
 from stillopen.backoffice.ingest.receive import exchange
@@ -32,7 +33,7 @@ EUR = Rules(currency="EUR")
 def make_account(name: str = "Shop", currency: str = "EUR") -> Account:
     server_epoch()
     return Account.objects.create(
-        public_id=uuid.uuid4().hex[:12], name=name, currency=currency, pepper=bytes(32)
+        public_id=new_code(groups=2, size=4), name=name, currency=currency, pepper=bytes(32)
     )
 
 

@@ -90,7 +90,7 @@ def _find(cursor: Cursor, register_id: str, request: ExchangeRequest) -> store.D
     except DomainError:
         raise _unknown() from None
     if request.register != register:
-        raise bad_message("it names another register than its proof.")
+        raise bad_message("it names another register than its proof")
     device = store.find_device(cursor, register)
     if device is None or not device.public_key:
         raise _unknown()
@@ -153,7 +153,7 @@ class _Exchange:
         seqs = [] if ack is None else [e.seq for e in self.request.entries if e.seq <= ack.seq]
         epoch = self.request.epoch
         return Known(
-            state="revoked" if self.device.state == "revoked" else "active",
+            state="active" if self.device.state == "active" else "revoked",
             nonce=self.device.nonce,
             ack=ack or Ack(epoch, 0, GENESIS),
             held=store.held_hashes(self.cursor, self.place, epoch, seqs),
@@ -164,11 +164,11 @@ class _Exchange:
         by_seq = {fact.entry.seq: fact for fact in facts}
         accepted = [by_seq[entry.seq] for entry in verdict.accept]
         application = Application(self.cursor, self.place, self.now)
-        if self.device.state == "revoked":
+        if self.device.state != "active":
             hold_after_revocation(accepted)
         application.run(accepted)
         store.keep_entries(self.cursor, self.place, accepted)
-        if self.request.retry and self.device.state != "revoked":
+        if self.request.retry and self.device.state == "active":
             reapply(self.cursor, self.place, application)
         return application.pin_blocked
 

@@ -28,7 +28,8 @@ class Refused(Exception):
 
 
 def bad_message(reason: str) -> Refused:
-    return Refused(400, "bad_message", f"This is no message of the sync protocol: {reason}")
+    """``reason`` without a full stop."""
+    return Refused(400, "bad_message", f"This is no message of the sync protocol: {reason}.")
 
 
 def try_again(reason: str = "The Back Office could not store anything just now.") -> Refused:

@@ -32,22 +32,22 @@ def read_request(body: bytes) -> ExchangeRequest:
 
 def _check_places(request: ExchangeRequest) -> None:
     if not _EPOCH.fullmatch(request.epoch):
-        raise bad_message("the epoch is 32 hexadecimal digits.")
+        raise bad_message("the epoch is 32 hexadecimal digits")
     if not 0 <= request.head_seq <= MAX_SEQ or not 0 <= request.request <= MAX_SEQ:
-        raise bad_message("a number is out of bounds.")
+        raise bad_message("a number is out of bounds")
     for entry in request.entries:
         if not 0 < entry.seq <= MAX_SEQ or len(entry.hash) != 32 or len(entry.prev_hash) != 32:
-            raise bad_message("an entry is out of bounds.")
+            raise bad_message("an entry is out of bounds")
 
 
 def _check_pull(pull: Pull) -> None:
     seqs = [cursor.seq for cursor in pull.cursors] + list(pull.staged.values())
     if any(not 0 <= seq <= MAX_SEQ for seq in seqs):
-        raise bad_message("a cursor is out of bounds.")
+        raise bad_message("a cursor is out of bounds")
 
 
 def _time(at: datetime | None) -> datetime | None:
     try:
         return None if at is None else utc(at)
     except OverflowError:
-        raise bad_message("a time is out of bounds.") from None
+        raise bad_message("a time is out of bounds") from None

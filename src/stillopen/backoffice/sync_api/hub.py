@@ -32,7 +32,6 @@ class Ticket(msgspec.Struct, frozen=True):
 
     register: str
     account: str
-    store: str
     public_key: bytes
     seqs: Mapping[str, int]
 

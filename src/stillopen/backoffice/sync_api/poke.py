@@ -12,6 +12,7 @@ from typing import Any
 import django.db
 import msgspec
 
+from stillopen.backoffice.feed.pages import scopes_of
 from stillopen.backoffice.ingest.limits import canonical_id
 from stillopen.backoffice.ingest.receive import TROUBLE
 from stillopen.backoffice.ingest.refused import Refused, try_again
@@ -76,7 +77,10 @@ def admit(register_id: str, signature: bytes, nonce: bytes) -> Ticket:
         raise Refused(401, "revoked", "This register was revoked.")
     if not held or bytes(held) != nonce:
         raise Refused(401, "stale_nonce", "Another exchange came between; sign its nonce.")
-    return Ticket(register, canonical(account), canonical(store), bytes(key), _seqs(cursors))
+    account, store = canonical(account), canonical(store)
+    said = _seqs(cursors)
+    seqs = {scope: said.get(scope, 0) for scope in scopes_of(store, register)}
+    return Ticket(register, account, bytes(key), seqs)
 
 
 def _row(register: str) -> Any:
