@@ -15,7 +15,9 @@ DATABASES = {
 }
 
 INSTALLED_APPS = [
+    "stillopen.backoffice.administration",
     "unfold",
+    "unfold.contrib.filters",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -76,3 +78,46 @@ STATICFILES_DIRS = [
 WHITENOISE_USE_FINDERS = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 33 * 1024 * 1024
+UNFOLD = {
+    "SITE_TITLE": "Stillopen",
+    "SITE_HEADER": "Stillopen",
+    "SITE_SUBHEADER": "Back Office",
+    "SITE_URL": "/",
+    "SITE_SYMBOL": "storefront",
+    "SHOW_VIEW_ON_SITE": False,
+    "BORDER_RADIUS": "10px",
+    "STYLES": [
+        "/static/tokens.css",
+        "/static/administration/administration.css",
+    ],
+    "SIDEBAR": {"navigation": "stillopen.backoffice.administration.navigation.navigation"},
+    # The ramps around the accent and the grays of design/tokens.css.
+    "COLORS": {
+        "primary": {
+            "50": "#f3f6fe",
+            "100": "#e5ebfd",
+            "200": "#c8d4fb",
+            "300": "#a3b8ff",
+            "400": "#6e8cf2",
+            "500": "#3d64ea",
+            "600": "#2a4fd0",
+            "700": "#2141b3",
+            "800": "#1e378f",
+            "900": "#1e2a50",
+            "950": "#141c38",
+        },
+        "base": {
+            "50": "#f3f4f7",
+            "100": "#e9ebf0",
+            "200": "#d5d9e1",
+            "300": "#aab2c0",
+            "400": "#838b9a",
+            "500": "#666e7d",
+            "600": "#4f5766",
+            "700": "#303845",
+            "800": "#232933",
+            "900": "#181c23",
+            "950": "#0f1217",
+        },
+    },
+}

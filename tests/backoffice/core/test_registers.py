@@ -102,13 +102,14 @@ def test_a_broken_request_binds_nothing(
     assert Epoch.objects.count() == 0
 
 
-def test_revoking_forgets_the_key_and_stirs_the_streams(shop: Account, store: Store) -> None:
+def test_revoking_stirs_the_streams_and_refuses_the_device(shop: Account, store: Store) -> None:
     register, key = verbs.add_register(store, "R1", None)
     answer(shop, key)
     before = Pulse.objects.get(account_id=shop.id).count
     verbs.revoke(register, None)
     stored = Register.objects.get(id=register.id)
-    assert (stored.state, stored.public_key, stored.nonce) == ("revoked", None, None)
+    assert stored.state == "revoked" and stored.revoked_at is not None
+    assert bytes(stored.public_key or b"") == KEY  # it may still hand in its journal
     assert Pulse.objects.get(account_id=shop.id).count == before + 1
     refused("revoked", answer, shop, key)
 

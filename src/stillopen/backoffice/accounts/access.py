@@ -12,6 +12,9 @@ from stillopen.backoffice.accounts.models import Store, User
 from stillopen.domain.errors import DomainError
 from stillopen.domain.permission import WORDS, Permission
 
+#: The permissions that are about the Back Office, not about the register.
+BACK_OFFICE = frozenset(p for p in Permission if p.value.startswith("backoffice."))
+
 
 class Owned(Protocol):
     """Anything that belongs to one account."""

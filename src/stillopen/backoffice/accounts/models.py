@@ -25,6 +25,9 @@ class Account(models.Model):
     pepper = models.BinaryField(editable=False)  # 32 bytes, see sync/pin.py
     created_at = models.DateTimeField(auto_now_add=True)
 
+    class Meta:
+        verbose_name = verbose_name_plural = "account settings"
+
     def __str__(self) -> str:
         return self.name
 
@@ -78,7 +81,7 @@ class Employee(models.Model):
     role = models.ForeignKey(Role, models.PROTECT, related_name="employees")
     stores = models.ManyToManyField(Store, related_name="employees", blank=True)
     pin_hash = models.CharField(max_length=200, editable=False)
-    active = models.BooleanField(default=True)
+    active = models.BooleanField("Works here", default=True)
     colour = models.CharField(max_length=20, blank=True)
 
     class Meta:

@@ -6,11 +6,17 @@ from collections.abc import Iterable
 from argon2 import PasswordHasher
 from django.db import transaction
 
-from stillopen.backoffice.accounts.access import name_of, require
+from stillopen.backoffice.accounts.access import BACK_OFFICE, name_of, require
 from stillopen.backoffice.accounts.models import Account, Employee, Role, Store, User
 from stillopen.backoffice.catalogue import kinds
 from stillopen.backoffice.catalogue.drafts import record_change
-from stillopen.backoffice.catalogue.editing import check, check_may_edit, save_draft, storing
+from stillopen.backoffice.catalogue.editing import (
+    check,
+    check_may_edit,
+    delete_draft,
+    save_draft,
+    storing,
+)
 from stillopen.backoffice.catalogue.publishing import publish_now
 from stillopen.domain.errors import DomainError
 from stillopen.domain.permission import Permission
@@ -77,7 +83,7 @@ def create_employee(
         employee.save()
         employee.stores.set(chosen)
         record_change(account, kinds.EMPLOYEE, employee.id, "new employee", user)
-    _at_once(employee, user)
+    take_effect(employee, user)
     return employee
 
 
@@ -122,18 +128,29 @@ def change_employee(
 
 
 def save_role(role: Role, what: str, user: User | None) -> None:
-    """Keep a new or edited role as a draft. Nobody hands out what they may not do themselves.
-
-    Errors: ``not_permitted``, ``not_found``, ``taken``, ``bad_value``.
-    """
-    known = {p.value for p in Permission}
-    if not set(role.permissions) <= known:
-        raise DomainError("bad_value", "A role consists of known permissions.")
+    """Keep a new or edited role as a draft. Errors: those of check_may_grant and ``taken``, ``not_found``."""
     before = Role.objects.filter(id=role.id).first()
-    for added in set(role.permissions) - set(before.permissions if before else ()):
-        require(user, Permission(added))
+    check_may_grant(user, before.permissions if before else (), role.permissions)
     role.permissions = sorted(role.permissions)
     save_draft(role, what, user)
+
+
+def check_may_grant(user: User | None, before: Iterable[str], after: Iterable[str]) -> None:
+    """Nobody hands out a permission of the Back Office that they do not have themselves.
+
+    Errors: ``not_permitted``, ``bad_value`` (no such permission).
+    """
+    wanted = set(after)
+    if not wanted <= {p.value for p in Permission}:
+        raise DomainError("bad_value", "A role consists of known permissions.")
+    for added in sorted(wanted - set(before)):
+        if Permission(added) in BACK_OFFICE:
+            require(user, Permission(added))
+
+
+def delete_role(role: Role, user: User | None) -> None:
+    """Error: ``in_use`` while an employee or a user has it."""
+    delete_draft(role, "deleted", user)
 
 
 def _save_at_once(employee: Employee, fields: list[str], what: str, user: User | None) -> None:
@@ -141,8 +158,9 @@ def _save_at_once(employee: Employee, fields: list[str], what: str, user: User |
     with transaction.atomic():
         employee.save(update_fields=fields)
         record_change(employee.account, kinds.EMPLOYEE, employee.id, what, user)
-    _at_once(employee, user)
+    take_effect(employee, user)
 
 
-def _at_once(employee: Employee, user: User | None) -> None:
+def take_effect(employee: Employee, user: User | None) -> None:
+    """Publish what does not wait: that the person is new or switched off, and the PIN."""
     publish_now(employee.account, [(kinds.EMPLOYEE, employee.id)], name_of(user))

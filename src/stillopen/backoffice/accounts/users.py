@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.utils import timezone
 
-from stillopen.backoffice.accounts.access import require, require_own
+from stillopen.backoffice.accounts.access import BACK_OFFICE, require, require_own
 from stillopen.backoffice.accounts.models import Account, ApiToken, Role, User
 from stillopen.backoffice.catalogue.editing import storing
 from stillopen.domain.errors import DomainError
@@ -53,13 +53,24 @@ def create_user(account: Account, email: str, password: str, role: Role, user: U
 
 
 def check_may_manage(user: User | None, role: Role | None) -> None:
-    """Whether ``user`` may give ``role`` to somebody: nobody hands out what they may not do themselves."""
+    """Whether ``user`` may give ``role`` to somebody, or change a user who has it.
+
+    Nobody hands out what they may not do themselves. Errors: ``not_permitted``, ``not_found``.
+    """
     require(user, Permission.BO_PEOPLE)
     if role is None:
         return
     require_own(user, role)
-    for permission in role.permissions:
+    for permission in sorted(BACK_OFFICE & set(role.permissions)):
         require(user, Permission(permission))
+
+
+def may_manage(user: User, role: Role | None) -> bool:
+    try:
+        check_may_manage(user, role)
+    except DomainError:
+        return False
+    return True
 
 
 def _create(account: Account, email: str, password: str, role: Role | None) -> User:

@@ -19,7 +19,8 @@ class TaxRate(models.Model):
         ordering = ["-rate"]
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.rate.normalize():f} %)"
+        percent = f"{self.rate.normalize():f} %"
+        return self.name if percent in self.name else f"{self.name} ({percent})"
 
 
 class Category(models.Model):
@@ -56,7 +57,7 @@ class Product(models.Model):
     description = models.TextField(blank=True)
     picture = models.CharField(max_length=40, blank=True)
     stopped = models.BooleanField("Sold out", default=False)
-    active = models.BooleanField(default=True)
+    active = models.BooleanField("In the range", default=True)
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:

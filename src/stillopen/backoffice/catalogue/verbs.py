@@ -66,7 +66,7 @@ def change_product(product: Product, values: ProductValues, user: User | None) -
     check_may_edit(user, product)
     before = {field: getattr(product, field) for field in values}
     _assign(product, values)
-    words = _changes(product, before)
+    words = change_words(product, before)
     if words:
         save_draft(product, words, user)
     return product
@@ -112,17 +112,23 @@ def _check_unique(product: Product) -> None:
     others = Product.objects.filter(account=product.account_id).exclude(id=product.id)
     if others.filter(sku=product.sku).exists():
         raise DomainError("sku_taken", f"Another product has the SKU {product.sku}.")
-    for code in product.barcodes:
+    check_barcodes_free(product.account_id, product.barcodes, product.id)
+
+
+def check_barcodes_free(account_id: UUID, codes: Iterable[str], but: UUID) -> None:
+    """``DomainError barcode_taken`` when a product other than ``but`` has one of ``codes``."""
+    others = Product.objects.filter(account=account_id, active=True).exclude(id=but)
+    for code in codes:
         # The column is JSON: look for the quoted code in its text, then make sure.
-        for other in others.filter(active=True, barcodes__icontains=f'"{code}"'):
+        for other in others.filter(barcodes__icontains=f'"{code}"'):
             if code in other.barcodes:
                 raise DomainError(
                     "barcode_taken", f"“{other.name}” ({other.sku}) has the barcode {code}."
                 )
 
 
-def _changes(product: Product, before: dict[str, Any]) -> str:
-    """In words, for the preview: ``price 3.50 → 3.99, name changed``."""
+def change_words(product: Product, before: dict[str, Any]) -> str:
+    """What differs from the values ``before``, for the preview: ``price 3.50 → 3.99, name changed``."""
     words = []
     for field, old in before.items():
         new = getattr(product, field)

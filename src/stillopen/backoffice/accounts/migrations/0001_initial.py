@@ -34,6 +34,10 @@ class Migration(migrations.Migration):
                 ('pepper', models.BinaryField()),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
             ],
+            options={
+                'verbose_name': 'account settings',
+                'verbose_name_plural': 'account settings',
+            },
         ),
         migrations.CreateModel(
             name='ServerSecret',
@@ -93,7 +97,7 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=60)),
                 ('last_name', models.CharField(max_length=60)),
                 ('pin_hash', models.CharField(editable=False, max_length=200)),
-                ('active', models.BooleanField(default=True)),
+                ('active', models.BooleanField(default=True, verbose_name='Works here')),
                 ('colour', models.CharField(blank=True, max_length=20)),
                 ('account', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='employees', to='accounts.account')),
                 ('role', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='employees', to='accounts.role')),

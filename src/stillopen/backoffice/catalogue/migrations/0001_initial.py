@@ -70,7 +70,7 @@ class Migration(migrations.Migration):
                 ('description', models.TextField(blank=True)),
                 ('picture', models.CharField(blank=True, max_length=40)),
                 ('stopped', models.BooleanField(default=False, verbose_name='Sold out')),
-                ('active', models.BooleanField(default=True)),
+                ('active', models.BooleanField(default=True, verbose_name='In the range')),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('account', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='products', to='accounts.account')),
                 ('category', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='products', to='catalogue.category')),
