@@ -81,6 +81,8 @@ class Till:
         self.sync_now: SyncNow = _no_syncer
         #: The id that the next cart will have; it becomes the sale's.
         self.next_cart = clock.new_id()
+        #: The cart that was drawn last, with its figures (usecases/cart_view).
+        self.last_view: object = None
         self._listeners: list[Listener] = []
         catalogue.on_change(lambda: self.notify("catalogue"))
 

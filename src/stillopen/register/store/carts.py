@@ -34,6 +34,9 @@ class CartStore:
 
     def open_cart(self) -> Cart | None:
         """The one that is on the screen."""
+        return self._db.recall("open_cart", self._read_open)
+
+    def _read_open(self) -> Cart | None:
         row = self._db.one("SELECT body FROM cart WHERE parked = 0")
         return msgspec.json.decode(row[0], type=Cart) if row else None
 
@@ -45,6 +48,10 @@ class CartStore:
         return self._stored("WHERE parked = 1 ORDER BY changed_at")
 
     def save(self, stored: StoredCart) -> None:
+        if stored.parked:
+            self._db.forget("open_cart")
+        else:
+            self._db.remember("open_cart", stored.cart)
         self._db.execute(
             "INSERT OR REPLACE INTO cart VALUES (?,?,?,?,?,?,?)",
             stored.cart.id,
@@ -57,6 +64,7 @@ class CartStore:
         )
 
     def remove(self, cart_id: str) -> None:
+        self._db.forget("open_cart")
         self._db.execute("DELETE FROM cart WHERE id = ?", cart_id)
 
     def _stored(self, where: str, *parameters: object) -> list[StoredCart]:
@@ -78,6 +86,9 @@ class CartStore:
 
     def attempts(self) -> list[CardAttempt]:
         """Oldest first."""
+        return self._db.recall("attempts", self._read_attempts)
+
+    def _read_attempts(self) -> list[CardAttempt]:
         rows = self._db.query(
             "SELECT id, cart, amount, asked_at, confirmed FROM card_attempt ORDER BY asked_at"
         )
@@ -96,6 +107,7 @@ class CartStore:
         return next((a for a in self.attempts() if a.cart == cart_id), None)
 
     def save_attempt(self, attempt: CardAttempt) -> None:
+        self._db.forget("attempts")
         self._db.execute(
             "INSERT OR REPLACE INTO card_attempt VALUES (?,?,?,?,?)",
             attempt.id,
@@ -106,4 +118,5 @@ class CartStore:
         )
 
     def end_attempt(self, cart_id: str) -> None:
+        self._db.forget("attempts")
         self._db.execute("DELETE FROM card_attempt WHERE cart = ?", cart_id)

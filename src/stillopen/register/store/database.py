@@ -7,13 +7,14 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from stillopen.register.store.disk import Room, disk_full
 
 #: Exit status of a till whose disk failed (EX_IOERR of sysexits.h).
 EXIT_DISK = 74
 
+T = TypeVar("T")
 _Row = tuple[Any, ...]
 
 # Making room for the shared memory of a WAL fails like an I/O error but leaves the file untouched.
@@ -48,6 +49,7 @@ class Database:
         self._on_fatal = on_fatal
         self._lock = threading.RLock()
         self._depth = 0
+        self._memory: dict[str, Any] = {}
         self._connection = _connect(path, read_only)
 
     def close(self) -> None:
@@ -67,6 +69,24 @@ class Database:
         with self._lock:
             row: _Row | None = self._connection.execute(sql, parameters).fetchone()
             return row
+
+    def recall(self, name: str, read: Callable[[], T]) -> T:
+        """What ``read`` gave last time; every write to what it reads calls :meth:`forget`.
+
+        Small values that each request asks for several times. A roll-back forgets everything.
+        """
+        with self._lock:
+            if name not in self._memory:
+                self._memory[name] = read()
+            value: T = self._memory[name]
+            return value
+
+    def remember(self, name: str, value: object) -> None:
+        """What :meth:`recall` gives from now on: the writer knows what it has just written."""
+        self._memory[name] = value
+
+    def forget(self, name: str) -> None:
+        self._memory.pop(name, None)
 
     def execute(self, sql: str, *parameters: object) -> int:
         """Inside a transaction; the number of rows touched."""
@@ -106,6 +126,7 @@ class Database:
                 self._depth = 0
 
     def _roll_back(self) -> None:
+        self._memory.clear()
         with suppress(sqlite3.Error):
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")

@@ -66,6 +66,9 @@ class EntryStore:
         self._writable = writable
 
     def head(self) -> Head:
+        return self._db.recall("head", self._read_head)
+
+    def _read_head(self) -> Head:
         epoch = self._epoch()
         row = self._db.one(
             "SELECT seq, hash FROM entry WHERE epoch = ? ORDER BY seq DESC LIMIT 1", epoch
@@ -110,6 +113,7 @@ class EntryStore:
             )
 
     def _insert(self, draft: Draft, epoch: str, entry: StoredEntry) -> None:
+        self._db.forget("head")
         self._db.execute(
             "INSERT INTO entry (epoch, seq, id, kind, prev_hash, hash, body, occurred_at,"
             " business_day, shift, employee, employee_name, receipt, total)"

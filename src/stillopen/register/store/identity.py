@@ -62,6 +62,8 @@ class IdentityStore:
                 epoch.machine,
             )
             self._db.execute("INSERT INTO counter VALUES (?, 0, 0, 0)", epoch.id)
+            self._db.forget("head")
+            self._db.forget("counters")
         self._epoch = epoch
 
     def label_epoch(self, label: str) -> None:

@@ -20,6 +20,9 @@ class PinStore:
         self._db = db
 
     def state(self) -> PinState:
+        return self._db.recall("pin", self._read)
+
+    def _read(self) -> PinState:
         row = self._db.one("SELECT strikes, blocked_at, unblock FROM pin")
         if row is None:
             return PinState(0, None, None)
@@ -27,15 +30,19 @@ class PinStore:
 
     def strike(self) -> int:
         """Count one more; how many there are now. Inside a transaction."""
-        self._db.execute("UPDATE pin SET strikes = strikes + 1")
+        self._write("UPDATE pin SET strikes = strikes + 1")
         return self.state().strikes
 
     def forgive(self) -> None:
         """A right PIN ends the row. Inside a transaction."""
-        self._db.execute("UPDATE pin SET strikes = 0, blocked_at = NULL")
+        self._write("UPDATE pin SET strikes = 0, blocked_at = NULL")
 
     def block(self, at: datetime) -> None:
-        self._db.execute("UPDATE pin SET blocked_at = ?", at.isoformat())
+        self._write("UPDATE pin SET blocked_at = ?", at.isoformat())
 
     def note_unblock(self, value: str | None) -> None:
-        self._db.execute("UPDATE pin SET unblock = ?", value)
+        self._write("UPDATE pin SET unblock = ?", value)
+
+    def _write(self, sql: str, *parameters: object) -> None:
+        self._db.forget("pin")
+        self._db.execute(sql, *parameters)

@@ -64,11 +64,15 @@ class NoteStore:
         self._db = db
 
     def get(self, key: str) -> str | None:
+        return self._db.recall(f"note {key}", lambda: self._read(key))
+
+    def _read(self, key: str) -> str | None:
         row = self._db.one("SELECT value FROM note WHERE key = ?", key)
         return str(row[0]) if row else None
 
     def put(self, key: str, value: str | None) -> None:
         with self._db.transaction():
+            self._db.forget(f"note {key}")
             self._db.execute("DELETE FROM note WHERE key = ?", key)
             if value is not None:
                 self._db.execute("INSERT INTO note VALUES (?, ?)", key, value)

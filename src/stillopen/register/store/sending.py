@@ -64,6 +64,9 @@ class SendingStore:
         self._unsent: tuple[tuple[bytes, int], Unsent, int] | None = None
 
     def state(self) -> SendState:
+        return self._db.recall("send_state", self._read_state)
+
+    def _read_state(self) -> SendState:
         row = self._db.one("SELECT body FROM send_state")
         return msgspec.json.decode(row[0], type=SendState) if row else SendState()
 
@@ -71,6 +74,7 @@ class SendingStore:
         """Replace fields of :class:`SendState` durably, in one transaction (or the open one)."""
         with self._db.transaction():
             state = msgspec.structs.replace(self.state(), **changes)
+            self._db.forget("send_state")
             self._db.execute(
                 "INSERT OR REPLACE INTO send_state VALUES (1, ?)", msgspec.json.encode(state)
             )
@@ -151,6 +155,9 @@ class SendingStore:
         self._tries = kept
 
     def not_applied(self) -> tuple[NotApplied, ...]:
+        return self._db.recall("not_applied", self._read_not_applied)
+
+    def _read_not_applied(self) -> tuple[NotApplied, ...]:
         rows = self._db.query("SELECT seq, id, status, code, behind FROM not_applied ORDER BY seq")
         return tuple(
             NotApplied(seq=r[0], id=r[1], status=r[2], code=r[3], behind=r[4]) for r in rows
@@ -161,6 +168,7 @@ class SendingStore:
         if tuple(rows) == self.not_applied():
             return
         with self._db.transaction():
+            self._db.forget("not_applied")
             self._db.execute("DELETE FROM not_applied")
             self._db.execute_many(
                 "INSERT OR REPLACE INTO not_applied VALUES (?,?,?,?,?)",

@@ -35,22 +35,31 @@ class ShiftStore:
         self._identity = identity
 
     def open_shift(self) -> OpenShift | None:
+        return self._db.recall("shift", self._read_shift)
+
+    def _read_shift(self) -> OpenShift | None:
         row = self._db.one("SELECT body FROM shift")
         return msgspec.json.decode(row[0], type=OpenShift) if row else None
 
     def save(self, shift: OpenShift) -> None:
+        self._db.remember("shift", shift)
         self._db.execute("INSERT OR REPLACE INTO shift VALUES (1, ?)", _encoder.encode(shift))
 
     def end(self) -> None:
+        self._db.forget("shift")
         self._db.execute("DELETE FROM shift")
 
     def counters(self) -> Counters:
+        return self._db.recall("counters", self._read_counters)
+
+    def _read_counters(self) -> Counters:
         row = self._db.one(
             "SELECT receipts, z, grand_total FROM counter WHERE epoch = ?", self._epoch()
         )
         return Counters(*row) if row else Counters(0, 0, 0)
 
     def save_counters(self, counters: Counters) -> None:
+        self._db.forget("counters")
         self._db.execute(
             "UPDATE counter SET receipts = ?, z = ?, grand_total = ? WHERE epoch = ?",
             counters.receipts,

@@ -8,7 +8,7 @@ from stillopen.domain.cart import Cart
 from stillopen.domain.errors import DomainError
 from stillopen.domain.permission import Permission
 from stillopen.domain.tender import cash_due
-from stillopen.domain.totals import Totals, compute_totals
+from stillopen.domain.totals import Rules, Totals, compute_totals
 from stillopen.register.session import Session
 from stillopen.register.store.carts import StoredCart
 from stillopen.register.till import Till
@@ -21,16 +21,27 @@ class CartView(msgspec.Struct, frozen=True, kw_only=True):
     cart: Cart
     totals: Totals
     currency: str
+    rules: Rules
     cash_due: int  # the total after cash rounding
 
 
 def view_of(till: Till, cart: Cart) -> CartView:
+    """The figures of ``cart`` under the rules in force; those of the last one asked for are kept."""
     rules = till.rules
+    last = till.last_view
+    if isinstance(last, CartView) and last.cart is cart and last.rules is rules:
+        return last
+    till.last_view = _figures(cart, rules)
+    return till.last_view
+
+
+def _figures(cart: Cart, rules: Rules) -> CartView:
     totals = compute_totals(cart.lines, cart.discount, rules)
     return CartView(
         cart=cart,
         totals=totals,
         currency=rules.currency,
+        rules=rules,
         cash_due=cash_due(totals.total, 0, rules.cash_rounding),
     )
 
