@@ -57,12 +57,21 @@ def line_view(till: Till) -> LineView:
         status=now,
         icon=ICONS.get(now.state, "idle"),
         since="" if calm or now.since is None else f" since {when(till, now.since)}",
-        message=_calm_message(till, now) if calm else _message(now),
+        message=_trouble(now) + (_calm_message(till, now) if calm else _message(now)),
         held=_held(now),
         up=now.unsent.count,
         down=now.incoming,
         show_sync=bool(now.unsent.count or now.incoming or not calm),
     )
+
+
+def _trouble(now: Status) -> str:
+    """What somebody has to do something about, whatever the line is like."""
+    if now.disk_low:
+        return "The disk of this till is almost full: call support before it cannot sell. "
+    if now.clock_jump:
+        return "The clock jumped: a manager confirms the time in Settings. "
+    return ""
 
 
 def _calm_message(till: Till, now: Status) -> str:
@@ -82,7 +91,7 @@ def _held(now: Status) -> str:
     if not now.unsent.count:
         return ""
     if not now.unsent_sales:
-        return f"{count(now.unsent.count, 'entry', 'entries')} not sent yet"
+        return f"{count(now.unsent.count, 'record')} not sent yet"
     value = cash(now.unsent.value, now.currency) if now.currency else str(now.unsent.value)
     return f"{count(now.unsent_sales, 'sale')}, {value} not sent yet"
 

@@ -1,6 +1,7 @@
 """The way to the Back Office, hop by hop: own network, name, connection, encryption, health."""
 
 import asyncio
+import os
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
@@ -67,8 +68,16 @@ async def _try(name: str, step: Step, parts: SplitResult) -> Hop:
         return Hop(name, False, f"no answer within {_PATIENCE:.0f} s")
     except ssl.SSLError as error:
         return Hop(name, False, error.reason or "refused")
-    except (OSError, httpx.HTTPError, _Unhealthy) as error:
-        return Hop(name, False, getattr(error, "strerror", None) or str(error) or "failed")
+    except OSError as error:
+        return Hop(name, False, _words(error))
+    except (httpx.HTTPError, _Unhealthy) as error:
+        return Hop(name, False, str(error) or "failed")
+
+
+def _words(error: OSError) -> str:
+    """What the system calls it; name look-ups carry numbers of their own, and their words with them."""
+    code = error.errno or 0
+    return os.strerror(code) if code > 0 else error.strerror or str(error)
 
 
 class _Unhealthy(Exception):

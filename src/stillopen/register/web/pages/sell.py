@@ -82,6 +82,11 @@ async def sale_discard(ui: Ui) -> Response:
     return ui.part("parts/discard.html", view=current_cart(ui.till))
 
 
+async def more(ui: Ui) -> Response:
+    aside = len(parked_carts(ui.till))
+    return ui.part("parts/more.html", cart=current_cart(ui.till).cart, parked=aside)
+
+
 async def parked(ui: Ui) -> Response:
     return ui.part("parts/parked.html", rows=parked_carts(ui.till), currency=ui.currency)
 
@@ -91,6 +96,7 @@ routes: list[BaseRoute] = [
     Route("/ui/tiles", page(tiles)),
     Route("/ui/cart", page(cart)),
     Route("/ui/line/{line}", page(line)),
+    Route("/ui/sale/more", page(more)),
     Route("/ui/sale/discount", page(sale_discount)),
     Route("/ui/sale/customer", page(sale_customer)),
     Route("/ui/sale/note", page(sale_note)),

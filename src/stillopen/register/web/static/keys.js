@@ -1,15 +1,23 @@
-// A scanner is a fast keyboard. Keys are held back until it is clear whether a person typed them: a
-// burst (keys at most GAP ms apart, ended by Enter or Tab) is a scan and reaches no field at all; anything
-// else is handed to the field that has the focus, a moment later than the key was pressed.
-import { type as typeIntoPad, padField } from "./pad.js";
+// A scanner is a fast keyboard. Keys are held back until it is clear who typed them: a burst (keys at most
+// GAP ms apart, ended by Enter or Tab) is a scan and reaches no field at all; anything else is handed to the
+// field that has the focus, a moment after the key was pressed. Time stamps are the events' own, so a busy
+// page does not stretch a burst; where keys were handed over too early all the same, they are taken back.
+import { padField, type } from "./pad.js";
 
 const GAP = 30; // ms between two keys of a scanner
-const LATE = 120; // a burst this soon after handed-over keys takes them back: a busy machine stretched it
-const SHORTEST = 3; // keys; a person may well hit two keys and Enter at once
+const LATE = 300; // ms: keys handed over this shortly before a burst were its beginning
+const LATE_IN_BOX = 1000; // the same for the search box, where codes belong anyway
+const SHORTEST = 3; // keys of a scan; people do hit two keys and Enter at once
+const SHORTEST_FIGURE = 6; // in a PIN or money field, where people type short figures fast
+
+const nothing = () => ({ text: "", at: 0, field: null, before: "" });
+const CUT = "till-cut";
+const now = () => performance.timeOrigin + performance.now();
 
 let held = "";
-let last = 0; // time stamp of the last held key
-let given = { text: "", at: 0, field: null, value: "" }; // what was handed over last
+let began = 0; // when the first held key came; all times in ms since 1970
+let last = 0; // when the last one came, also after it was handed over
+let given = nothing(); // what was handed over last, and what the field held before
 let timer = 0;
 let onScan = () => {};
 let onKey = () => false;
@@ -17,88 +25,114 @@ let onKey = () => false;
 export function listen(scan, shortcut) {
   onScan = scan;
   onKey = shortcut;
+  takeOver();
   document.addEventListener("keydown", keydown, true);
+  for (const end of ["pointerdown", "submit"]) document.addEventListener(end, hand, true);
+  addEventListener("pagehide", () => held && sessionStorage.setItem(CUT, JSON.stringify({ held, began, last })));
+}
+
+/** What was keyed in before this page was ready, and the beginning of a burst that the page before had. */
+function takeOver() {
+  const cut = JSON.parse(sessionStorage.getItem(CUT) || "null");
+  sessionStorage.removeItem(CUT);
+  if (cut && now() - cut.last < LATE_IN_BOX) {
+    ({ held, began, last } = cut);
+    timer = setTimeout(hand, GAP + 5);
+  }
+  removeEventListener("keydown", window.keepEarly, true);
+  for (const key of window.earlyKeys) keydown({ ...key, target: document.activeElement, preventDefault() {}, stopPropagation() {}, early: true });
 }
 
 function keydown(event) {
-  if (event.isComposing || event.ctrlKey || event.altKey || event.metaKey) return;
-  const quick = event.timeStamp - last <= GAP;
-  if (event.key.length === 1 && !event.repeat) {
-    if (held && !quick) hand();
-    if (!held && !isText(event.target) && event.key === " ") return; // presses the focused button
-    if (!held && quick && given.text) takeBack(); // handed over too early: the keys were a burst after all
-    held += event.key;
-    last = event.timeStamp;
-    clearTimeout(timer);
-    timer = setTimeout(hand, GAP + 5);
-    event.preventDefault();
-    event.stopPropagation();
-    return;
+  if (event.isComposing || event.ctrlKey || event.altKey || event.metaKey || event.key === "Shift") return;
+  const at = performance.timeOrigin + event.timeStamp;
+  const quick = at - last <= GAP;
+  if (event.key.length === 1) character(event, at, quick);
+  else if ((event.key === "Enter" || event.key === "Tab") && quick && isScan()) finish(event);
+  else {
+    hand();
+    given = nothing();
+    if (onKey(event)) stop(event);
+    else if (event.early && event.key === "Enter") event.target.form?.requestSubmit();
   }
-  if ((event.key === "Enter" || event.key === "Tab") && quick) {
-    if (!held && given.text) takeBack();
-    if (held.length >= SHORTEST) {
-      finish(event);
-      return;
-    }
-  }
-  if (event.key === "Shift") return; // scanners press it for capitals
-  hand();
-  if (onKey(event)) {
-    event.preventDefault();
-    event.stopPropagation();
-  }
+}
+
+function character(event, at, quick) {
+  if (held && !quick) hand();
+  if (!held && event.key === " " && !isText(event.target)) return; // presses the focused button
+  if (!held && quick && given.text) takeBack();
+  if (!held) began = at;
+  held += event.key;
+  last = event.repeat ? 0 : at; // a key held down is no scanner
+  clearTimeout(timer);
+  timer = setTimeout(hand, GAP + 5);
+  stop(event);
+}
+
+function isScan() {
+  if (given.text && (!held || goesOn())) takeBack();
+  return held.length >= (target()?.dataset.kind ? SHORTEST_FIGURE : SHORTEST);
 }
 
 function finish(event) {
-  event.preventDefault();
-  event.stopPropagation();
+  stop(event);
   clearTimeout(timer);
-  const first = last - GAP * held.length;
-  if (given.text && first - given.at <= LATE) takeBack();
   const code = held;
   held = "";
   last = 0;
-  given = { text: "", at: 0, field: null, value: "" };
+  given = nothing();
   onScan(code);
 }
 
+function stop(event) {
+  event.preventDefault();
+  event.stopPropagation();
+}
+
 /** The held keys were typed by a person: hand them to the field, or to the page's own sink. */
-function hand() {
+export function hand() {
   clearTimeout(timer);
   if (!held) return;
   const text = held;
   held = "";
   const field = target();
-  const sofar = performance.now() - given.at <= LATE && field === given.field ? given : { text: "", value: field?.value };
-  given = { text: sofar.text + text, at: last, field, value: sofar.value };
+  if (text === "/" && !isText(document.activeElement)) return document.querySelector("[data-sink]")?.focus();
   if (!field) return;
-  if (field.dataset.kind) typeIntoPad(field, text);
-  else {
-    if (document.activeElement !== field) {
-      field.focus();
-      field.setSelectionRange(field.value.length, field.value.length);
-    }
-    field.setRangeText(text, field.selectionStart, field.selectionEnd, "end");
-    field.dispatchEvent(new Event("input", { bubbles: true }));
+  given = given.field === field && goesOn()
+    ? { ...given, text: given.text + text, at: last }
+    : { text, at: last, field, before: field.value };
+  if (field.dataset.kind) type(field, text);
+  else insert(field, text);
+}
+
+function goesOn() {
+  return began - given.at <= (given.field?.dataset.sink === undefined ? LATE : LATE_IN_BOX);
+}
+
+function insert(field, text) {
+  if (document.activeElement !== field) {
+    field.focus();
+    field.setSelectionRange(field.value.length, field.value.length);
   }
+  field.setRangeText(text, field.selectionStart, field.selectionEnd, "end");
+  field.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
 function takeBack() {
   held = given.text + held;
   if (given.field?.isConnected) {
-    given.field.value = given.value;
+    given.field.value = given.before;
     given.field.dispatchEvent(new Event("input", { bubbles: true }));
   }
-  given = { text: "", at: 0, field: null, value: "" };
+  given = nothing();
 }
 
-function isText(element) {
-  return element instanceof HTMLTextAreaElement || (element instanceof HTMLInputElement && !/radio|checkbox|button/.test(element.type));
+export function isText(element) {
+  if (element instanceof HTMLTextAreaElement) return true;
+  return element instanceof HTMLInputElement && !/^(radio|checkbox|button|submit)$/.test(element.type);
 }
 
 function target() {
   const active = document.activeElement;
-  if (isText(active)) return active;
-  return padField(active) || document.querySelector("[data-sink]");
+  return isText(active) ? active : padField(active) || document.querySelector("[data-sink]");
 }

@@ -1,5 +1,5 @@
 // What the till says by itself: state of the line, new prices, that it is gone, that it is back.
-import { pending } from "./queue.js";
+import { pending, run } from "./queue.js";
 
 const SILENCE = 5000; // ms without a word (one comes every 2 s) until the till counts as gone
 let heard = performance.now();
@@ -33,11 +33,12 @@ export function watch() {
 
 function word() {
   heard = performance.now();
-  if (!alive) {
-    alive = true;
-    document.body.classList.remove("dead");
-    if (restoreLine) document.getElementById("line").innerHTML = restoreLine;
-  }
+  if (alive) return;
+  alive = true;
+  document.body.classList.remove("dead");
+  const line = document.getElementById("line");
+  if (line) line.innerHTML = restoreLine;
+  run(); // what was scanned meanwhile
 }
 
 function gone() {
@@ -58,9 +59,10 @@ function said(data) {
   for (const [id, html] of Object.entries(data.parts)) {
     const place = document.getElementById(id);
     if (!place || place.dataset.shown === html) continue;
+    if (place.querySelector("[aria-busy=true]")) continue;
     changed ||= place.dataset.shown !== undefined;
     place.dataset.shown = html;
-    if (!place.querySelector("[aria-busy=true]")) place.innerHTML = html;
+    place.innerHTML = html;
   }
   const cart = document.querySelector("[data-cart]");
   if (cart && data.cart && !pending() && stale(cart, data.cart)) signal("till:cart");

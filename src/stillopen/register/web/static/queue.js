@@ -58,6 +58,11 @@ export async function run() {
   if (!waiting.length) idlers.splice(0).forEach((resolve) => resolve());
 }
 
+/** Refused as a whole: asking again would not help. */
+function refusal(commands, { code, message }) {
+  return { results: commands.map(({ id }) => ({ id, ok: false, code, message })) };
+}
+
 /** The answer; null: not answered, ask again; "stop": nobody is signed in, keep everything for later. */
 async function post(commands) {
   try {
@@ -71,6 +76,7 @@ async function post(commands) {
       listener({ results: [], go: "/" });
       return "stop";
     }
+    if (response.status === 422) return refusal(commands, await response.json());
     return response.ok ? await response.json() : null;
   } catch {
     return null;

@@ -14,6 +14,7 @@ function tone(frequency, start, length, shape) {
 }
 
 function play(notes) {
+  if (navigator.userActivation && !navigator.userActivation.hasBeenActive) return; // browsers forbid it
   try {
     audio ||= new AudioContext();
     if (audio.state === "suspended") audio.resume();
