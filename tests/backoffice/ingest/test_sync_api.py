@@ -82,7 +82,7 @@ def test_refusals_are_json_and_the_server_goes_on(http: HttpTill, server: Server
     assert refusal(client.get("/nothing")) == (404, "not_found")
     assert refusal(client.post("/exchange", content=b"x")) == (401, "bad_proof")
     for header in ("x", f"{till.register.id}:xyz", f"{till.register.id}:ä", "a:b:c:d", ":"):
-        proofs = {proof.HEADER: header.encode()}
+        proofs = {proof.HEADER.encode(): header.encode()}
         assert httpx.post(f"{base}/exchange", content=b"x", headers=proofs).status_code in (
             400,
             401,

@@ -83,10 +83,10 @@ def utc(at: datetime) -> datetime:
 
 
 def when(value: object) -> datetime | None:
-    """A time as either engine returns it."""
-    if value is None or isinstance(value, datetime):
-        return value
-    return datetime.fromisoformat(str(value)).replace(tzinfo=UTC)
+    """A time as either engine returns it; SQLite's have no zone."""
+    if value is None:
+        return None
+    return utc(value if isinstance(value, datetime) else datetime.fromisoformat(str(value)))
 
 
 def canonical(value: object) -> str:
