@@ -53,7 +53,9 @@ class CartStore:
         else:
             self._db.remember("open_cart", stored.cart)
         self._db.execute(
-            "INSERT OR REPLACE INTO cart VALUES (?,?,?,?,?,?,?)",
+            "INSERT INTO cart VALUES (?,?,?,?,?,?,?) ON CONFLICT (id) DO UPDATE SET parked = excluded.parked,"
+            " version = excluded.version, body = excluded.body, name = excluded.name,"
+            " employee_name = excluded.employee_name, changed_at = excluded.changed_at",
             stored.cart.id,
             int(stored.parked),
             stored.cart.version,

@@ -6,6 +6,7 @@ address literal cannot be rebound; names must be ours.
 """
 
 import ipaddress
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 import msgspec
@@ -23,29 +24,41 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            headers = {key: value.decode("latin-1") for key, value in scope["headers"]}
-            host = headers.get(b"host", "")
+            host = _header(scope, b"host")
             if not self._is_ours(host):
                 await _refuse(send, 421, "bad_host", "This till is not called that.")
                 return
-            origin = headers.get(b"origin", "")
-            if scope["method"] in _UNSAFE and origin and not _same(origin, host):
+            origin = _header(scope, b"origin") if scope["method"] in _UNSAFE else ""
+            if origin and not _same(origin, host):
                 await _refuse(send, 403, "foreign_origin", "This came from another page.")
                 return
         await self._app(scope, receive, send)
 
     def _is_ours(self, host: str) -> bool:
-        try:
-            name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
-        except ValueError:
-            return False
-        if name in self._names:
-            return True
-        try:
-            ipaddress.ip_address(name)
-        except ValueError:
-            return False
-        return True
+        name, is_address = _name_in(host)
+        return is_address or name in self._names
+
+
+def _header(scope: Scope, name: bytes) -> str:
+    """The first header of that name, or ""."""
+    for key, value in scope["headers"]:
+        if key == name:
+            return str(value, "latin-1")
+    return ""
+
+
+@lru_cache(maxsize=64)
+def _name_in(host: str) -> tuple[str, bool]:
+    """The name inside a Host header ("" if there is none), and whether it is an address."""
+    try:
+        name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    except ValueError:
+        return "", False
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return name, False
+    return name, True
 
 
 def _same(origin: str, host: str) -> bool:
