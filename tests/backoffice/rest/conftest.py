@@ -7,8 +7,15 @@ import pytest
 from django.http import HttpResponse
 from django.test import Client
 
+from tests.backoffice.web.copies import (
+    made_on_postgres,
+    made_on_sqlite,
+    postgres_market,
+    sqlite_market,
+)
 from tests.backoffice.web.market import Market, make_market
-from tests.support.backoffice import Database
+
+__all__ = ["made_on_postgres", "made_on_sqlite", "postgres_market", "sqlite_market"]
 
 
 class Api:
@@ -57,9 +64,12 @@ def refused(response: HttpResponse, status: int, code: str) -> dict[str, Any]:
     return details
 
 
-@pytest.fixture
-def market(backoffice: Database) -> Market:
-    return make_market()
+@pytest.fixture(params=["sqlite", "postgresql"])
+def market(request: pytest.FixtureRequest) -> Market:
+    """The same test on both databases."""
+    which = "sqlite_market" if request.param == "sqlite" else "postgres_market"
+    found: Market = request.getfixturevalue(which)
+    return found
 
 
 @pytest.fixture

@@ -3,8 +3,6 @@
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
-import pytest
-
 from stillopen.backoffice.catalogue.models import Product
 from stillopen.backoffice.feed.models import Published
 from stillopen.sync import records
@@ -97,34 +95,33 @@ def test_null_takes_a_category_away_and_is_no_price(market: Market, api: Api) ->
     }
 
 
-@pytest.mark.parametrize(
-    ("body", "status", "code"),
-    [
-        ({"sku": "100", "name": "Again", "price": 1}, 409, "sku_taken"),
-        ({"sku": "X", "name": "N", "price": 1, "barcodes": ["400000000100"]}, 409, "barcode_taken"),
-        ({"sku": "X", "name": "N", "price": -1}, 422, "bad_price"),
-        ({"sku": "X", "name": "N", "price": 10**13 + 1}, 422, "bad_request"),
-        ({"sku": "X", "name": "N", "price": 10**30}, 422, "bad_request"),
-        ({"sku": "X", "name": "N", "price": 3.5}, 422, "bad_request"),
-        ({"sku": "X", "name": "N", "price": "350"}, 422, "bad_request"),
-        ({"sku": "X", "name": "N", "price": True}, 422, "bad_request"),
-        ({"sku": "X", "name": "N"}, 422, "bad_request"),
-        ({"sku": "", "name": "N", "price": 1}, 422, "bad_value"),
-        ({"sku": "X", "name": "\u0000", "price": 1}, 422, "bad_value"),
-        ({"sku": "X" * 65, "name": "N", "price": 1}, 422, "bad_value"),
-        ({"sku": "X", "name": "N", "price": 1, "prise": 2}, 422, "bad_request"),
-        ({"sku": "X", "name": "N", "price": 1, "tax": "21"}, 422, "unknown_tax"),
-        ({"sku": "X", "name": "N", "price": 1, "category": "Tools"}, 422, "unknown_category"),
-        ({"sku": "X", "name": "N", "price": 1, "barcodes": ["a b"]}, 422, "bad_barcode"),
-        ([], 422, "bad_request"),
-        ("{not json", 400, "bad_request"),
-        ("", 422, "bad_request"),
-    ],
-)
-def test_a_bad_product_is_refused(
-    market: Market, api: Api, body: object, status: int, code: str
-) -> None:
-    refused(api.post("/products", body), status, code)
+#: body, status and code of the answer
+BAD_PRODUCTS: list[tuple[object, int, str]] = [
+    ({"sku": "100", "name": "Again", "price": 1}, 409, "sku_taken"),
+    ({"sku": "X", "name": "N", "price": 1, "barcodes": ["400000000100"]}, 409, "barcode_taken"),
+    ({"sku": "X", "name": "N", "price": -1}, 422, "bad_price"),
+    ({"sku": "X", "name": "N", "price": 10**13 + 1}, 422, "bad_request"),
+    ({"sku": "X", "name": "N", "price": 10**30}, 422, "bad_request"),
+    ({"sku": "X", "name": "N", "price": 3.5}, 422, "bad_request"),
+    ({"sku": "X", "name": "N", "price": "350"}, 422, "bad_request"),
+    ({"sku": "X", "name": "N", "price": True}, 422, "bad_request"),
+    ({"sku": "X", "name": "N"}, 422, "bad_request"),
+    ({"sku": "", "name": "N", "price": 1}, 422, "bad_value"),
+    ({"sku": "X", "name": "\u0000", "price": 1}, 422, "bad_value"),
+    ({"sku": "X" * 65, "name": "N", "price": 1}, 422, "bad_value"),
+    ({"sku": "X", "name": "N", "price": 1, "prise": 2}, 422, "bad_request"),
+    ({"sku": "X", "name": "N", "price": 1, "tax": "21"}, 422, "unknown_tax"),
+    ({"sku": "X", "name": "N", "price": 1, "category": "Tools"}, 422, "unknown_category"),
+    ({"sku": "X", "name": "N", "price": 1, "barcodes": ["a b"]}, 422, "bad_barcode"),
+    ([], 422, "bad_request"),
+    ("{not json", 400, "bad_request"),
+    ("", 422, "bad_request"),
+]
+
+
+def test_bad_products_are_refused(market: Market, api: Api) -> None:
+    for body, status, code in BAD_PRODUCTS:
+        refused(api.post("/products", body), status, code)
     assert Product.objects.count() == len(market.products)
 
 

@@ -32,12 +32,12 @@ def seller(market: Market) -> Seller:
     return seller
 
 
-@pytest.mark.parametrize("path", READING)
-def test_without_a_token_nothing_is_told(market: Market, path: str) -> None:
-    for wrong in (Api(), Api("so_wrong")):
-        response = wrong.get(path)
-        refused(response, 401, "bad_token")
-        assert response["WWW-Authenticate"] == "Bearer"
+def test_without_a_token_nothing_is_told(market: Market) -> None:
+    for path in READING:
+        for wrong in (Api(), Api("so_wrong")):
+            response = wrong.get(path)
+            refused(response, 401, "bad_token")
+            assert response["WWW-Authenticate"] == "Bearer"
 
 
 def test_writing_needs_a_token_too(market: Market) -> None:
@@ -166,7 +166,7 @@ def test_states_of_registers(market: Market, api: Api) -> None:
         "R5": "not_activated",
     }
     fresh.send(now)
-    Register.objects.filter(id=off.register.id).update(unsent_count=1)
+    Register.objects.filter(id=off.register.id).update(head_seq=9)
     states = {r["register"]: r["state"] for r in api.rows("/registers")}
     assert (states["R3"], states["R2"]) == ("connected", "not_heard")
 
@@ -190,18 +190,18 @@ def test_an_exception_can_be_tried_again(market: Market, seller: Seller, api: Ap
     refused(api.post("/exceptions/one/retry"), 422, "bad_request")
 
 
-@pytest.mark.parametrize("address", ["/healthz", "/api/v1/healthz"])
-def test_health_needs_no_token(market: Market, address: str) -> None:
-    assert read(Client().get(address))["status"] == "ok"  # type: ignore[arg-type]
+def test_health_needs_no_token(market: Market) -> None:
+    for address in ("/healthz", "/api/v1/healthz"):
+        assert read(Client().get(address))["status"] == "ok"  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("address", ["/healthz", "/api/v1/healthz"])
-def test_health_without_a_database(market: Market, address: str) -> None:
+def test_health_without_a_database(market: Market) -> None:
     def refuse(*_: object) -> object:
         raise OperationalError("the disk is gone")
 
-    with connection.execute_wrapper(refuse):
-        refused(Client().get(address), 503, "database_unavailable")  # type: ignore[arg-type]
+    for address in ("/healthz", "/api/v1/healthz"):
+        with connection.execute_wrapper(refuse):
+            refused(Client().get(address), 503, "database_unavailable")  # type: ignore[arg-type]
 
 
 def test_a_call_without_a_database_says_so(market: Market, api: Api) -> None:

@@ -7,13 +7,21 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+import msgspec
+
 from stillopen.backoffice.accounts.models import Account, Employee, Store, User
 from stillopen.backoffice.accounts.opening import open_account, open_store
 from stillopen.backoffice.accounts.people import create_employee, role_by_name
 from stillopen.backoffice.accounts.users import create_token, ensure_administrator
 from stillopen.backoffice.catalogue.models import Category, Product, TaxRate
 from stillopen.backoffice.catalogue.publishing import publish_drafts
-from stillopen.backoffice.catalogue.verbs import create_category, create_product
+from stillopen.backoffice.catalogue.verbs import (
+    change_product,
+    create_category,
+    create_product,
+    stop_products,
+)
+from stillopen.backoffice.devices import verbs
 from stillopen.backoffice.devices.models import Register
 from stillopen.domain.businessday import business_day
 from stillopen.domain.cart import Cart, CartLine
@@ -29,7 +37,7 @@ from stillopen.domain.shift import (
 )
 from stillopen.domain.tender import Tender, TenderType
 from stillopen.domain.totals import Rules
-from stillopen.sync.facts import CashMovement, ShiftClosed, ShiftOpened
+from stillopen.sync.facts import CashMovement, PinBlocked, ShiftClosed, ShiftOpened
 from stillopen.sync.messages import Unsent
 from tests.backoffice.ingest.till import Till, make_till
 
@@ -251,9 +259,9 @@ def _random_sale(market: Market, seller: Seller, at: datetime, chance: random.Ra
     seller.sell(at, goods, tenders, chance.choice(market.employees), customer=customer)
 
 
-def make_busy_market(now: datetime) -> Market:
-    """All that a page can show: a week of sales, a silent till with unsent sales, differences, drafts."""
-    market = make_market()
+def make_busy(market: Market, now: datetime) -> Market:
+    """All that a page can show: a week of sales, a silent till with unsent sales, differences, drafts,
+    a blocked till, exceptions."""
     second = open_store(market.account, "S2", "Harbour", "Europe/Berlin", None)
     first, silent, other = market.seller("R1"), market.seller("R2"), market.seller("R1", second)
     for back in range(8, 0, -1):
@@ -276,7 +284,16 @@ def _today(market: Market, first: Seller, silent: Seller, other: Seller, now: da
     )  # fmt: skip
     for minutes in (50, 47, 41):
         silent.sell(now - timedelta(minutes=minutes), [(market.products[3], "2")])
-    first.send(now)
-    other.send(now)
+    bad = msgspec.structs.replace(other.receipts[-1], number="S2-R1-000999", total=1)
+    other.till.add("sale", bad)
+    other.till.add_bytes(b'{"kind":"sale","seq":12,"payload":{"number":"S2-R1-')
+    other.till.add("pin_blocked", PinBlocked(strikes=5))
+    for seller in (first, other):
+        seller.send(now)
     silent.send(now - timedelta(minutes=45), keep=3, value=1560)
+    verbs.add_register(market.store, "R3", None)
+    change_product(market.products[0], {"price": 380}, market.user)
+    change_product(market.products[13], {"price": 990}, market.user)
+    stop_products(market.account, [market.products[7].id], True, market.user)
+    create_product(market.account, {"sku": "500", "name": "Oat biscuit", "price": 120}, market.user)
     return market

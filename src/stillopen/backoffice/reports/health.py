@@ -31,34 +31,37 @@ class Completeness:
     @property
     def complete_until(self) -> datetime:
         heard = [x.register.last_seen_at for x in self.silent if x.register.last_seen_at]
-        unsent = [x.register.unsent_oldest_at for x in self.holding if x.register.unsent_oldest_at]
+        unsent = [x.unsent_oldest_at for x in self.holding if x.unsent_oldest_at]
         return min([*heard, *unsent, self.as_of])
 
 
 def completeness(scope: Scope, tills: Sequence[LiveRegister], now: datetime) -> Completeness:
     silent = [x for x in tills if x.state is State.NOT_HEARD]
-    holding = [x for x in tills if x.register.unsent_count]
+    holding = [x for x in tills if x.unsent_count]
     return Completeness(
         as_of=now,
         silent=sorted(silent, key=lambda x: x.register.last_seen_at or now),
         holding=holding,
-        unsent_count=sum(x.register.unsent_count for x in holding),
-        unsent_value=sum(x.register.unsent_value for x in holding),
+        unsent_count=sum(x.unsent_count for x in holding),
+        unsent_value=sum(x.unsent_value for x in holding),
         not_applied=sum(entries_not_applied(scope).values()),
     )
 
 
 def entries_by_status(scope: Scope) -> dict[str, int]:
-    return _count(scope.of_registers(Entry.objects.all()))
+    """Every status of an entry, and how many entries have it."""
+    return _count(scope.of_registers(Entry.objects.all()), Entry.Status.values)
 
 
 def entries_not_applied(scope: Scope) -> dict[str, int]:
-    """Entries that are stored but not applied, by status (waiting, quarantined)."""
-    return _count(scope.of_registers(Entry.objects.all()).exclude(status=Entry.Status.APPLIED))
+    """Entries that are stored but not applied: ``waiting`` and ``quarantined``."""
+    held = scope.of_registers(Entry.objects.all()).exclude(status=Entry.Status.APPLIED)
+    return _count(held, [Entry.Status.WAITING, Entry.Status.QUARANTINED])
 
 
-def _count(entries: QuerySet[Entry]) -> dict[str, int]:
-    return dict(entries.values_list("status").order_by("status").annotate(Count("seq")))
+def _count(entries: QuerySet[Entry], statuses: Sequence[str]) -> dict[str, int]:
+    found = entries.values_list("status").order_by("status").annotate(Count("seq"))
+    return dict.fromkeys(map(str, statuses), 0) | dict(found)
 
 
 def open_exceptions(scope: Scope) -> QuerySet[ExceptionItem]:

@@ -11,8 +11,8 @@ from stillopen.backoffice.devices.scopes import scopes_of
 from stillopen.backoffice.feed.models import Head
 from stillopen.backoffice.reports.scope import Scope
 
-#: A register that has not been heard of for longer is no longer called connected.
-SILENT_AFTER = timedelta(seconds=60)
+#: A register with nothing to say speaks every half minute; so long without a word is a silence.
+SILENT_AFTER = timedelta(seconds=65)
 
 
 class State(StrEnum):
@@ -38,6 +38,20 @@ class LiveRegister:
     def not_received(self) -> int:
         """Entries that the register said it has and that have not arrived."""
         return max(self.register.head_seq - self.acked, 0)
+
+    @property
+    def unsent_count(self) -> int:
+        """As the register last said, less what arrived with that same message."""
+        return min(self.register.unsent_count, self.not_received)
+
+    @property
+    def unsent_value(self) -> int:
+        """Minor units; of all that was unsent when the register said so, as long as any of it still is."""
+        return self.register.unsent_value if self.unsent_count else 0
+
+    @property
+    def unsent_oldest_at(self) -> datetime | None:
+        return self.register.unsent_oldest_at if self.unsent_count else None
 
     @property
     def applied(self) -> bool:
@@ -77,7 +91,7 @@ def state_of(register: Register, acked: int, now: datetime) -> State:
         return State.NEVER_SYNCED
     if now - register.last_seen_at <= SILENT_AFTER:
         return State.CONNECTED
-    missed = register.shift_open or register.unsent_count or register.head_seq > acked
+    missed = register.shift_open or register.head_seq > acked
     return State.NOT_HEARD if missed else State.OFF
 
 

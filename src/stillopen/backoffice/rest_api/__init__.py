@@ -1,1 +1,1 @@
-"""The REST API for scripts and integrators, ``/api/v1``; its contract is docs/rest-api.md and openapi.json."""
+"""The REST API for scripts and integrators, ``/api/v1``; openapi.json describes it."""

@@ -8,7 +8,6 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
-from stillopen.backoffice.ingest.models import Entry
 from stillopen.backoffice.ledger.models import Receipt
 from stillopen.backoffice.reports.health import entries_by_status, open_exceptions
 from stillopen.backoffice.reports.registers import LiveRegister, State, live_registers
@@ -74,8 +73,8 @@ def _per_register(tills: Sequence[LiveRegister], now: datetime) -> Iterator[Metr
     )
     for x in tills:
         names = [x.register.store.code, x.register.name]
-        unsent.add_metric(names, x.register.unsent_count)
-        value.add_metric(names, x.register.unsent_value)
+        unsent.add_metric(names, x.unsent_count)
+        value.add_metric(names, x.unsent_value)
         missing.add_metric(names, x.not_received)
         behind.add_metric(names, x.behind)
         if x.register.last_seen_at:
@@ -87,9 +86,8 @@ def _of_account(scope: Scope) -> Iterator[Metric]:
     entries = GaugeMetricFamily(
         "stillopen_entries", "Journal entries held, by what became of them.", labels=["status"]
     )
-    counted = entries_by_status(scope)
-    for status in Entry.Status:
-        entries.add_metric([status.value], counted.get(status.value, 0))
+    for status, counted in entries_by_status(scope).items():
+        entries.add_metric([status], counted)
     receipts = CounterMetricFamily("stillopen_receipts", "Receipts held.")
     receipts.add_metric([], scope.of_stores(Receipt.objects.all()).count())
     exceptions = GaugeMetricFamily("stillopen_exceptions_open", "Exceptions to look at.")

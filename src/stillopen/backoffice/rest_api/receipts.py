@@ -34,7 +34,7 @@ from stillopen.backoffice.rest_api.schemas import (
 from stillopen.domain.errors import DomainError
 from stillopen.domain.quantity import format_quantity
 
-router = Router(tags=["receipts"])
+router = Router(tags=["receipts"], by_alias=True)
 
 
 @router.get("/receipts", response=ListOut[ReceiptRow], summary="Receipts, newest first")
@@ -73,7 +73,7 @@ def receipt_row(scope: Scope, receipt: Receipt) -> ReceiptRow:
     return ReceiptRow(
         id=receipt.id,
         receipt=receipt.number,
-        register=scope.registers[receipt.register_id].name,
+        till=scope.registers[receipt.register_id].name,
         store=scope.store_by_id[receipt.store_id].code,
         occurred_at=receipt.occurred_at,
         business_day=receipt.business_day,
@@ -158,7 +158,7 @@ def list_shifts(
 def _shift(scope: Scope, shift: Shift, sums: ShiftSums) -> ShiftOut:
     return ShiftOut(
         id=shift.id,
-        register=scope.registers[shift.register_id].name,
+        till=scope.registers[shift.register_id].name,
         store=scope.store_by_id[shift.store_id].code,
         state="closed" if shift.closed_at else "open",
         opened_at=shift.opened_at,

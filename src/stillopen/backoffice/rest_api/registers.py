@@ -22,7 +22,7 @@ from stillopen.backoffice.rest_api.schemas import (
     UnsentOut,
 )
 
-router = Router(tags=["registers"])
+router = Router(tags=["registers"], by_alias=True)
 
 
 @router.get("/registers", response=ListOut[RegisterOut], summary="Live state of all registers")
@@ -38,7 +38,7 @@ def _register(scope: Scope, live: LiveRegister) -> RegisterOut:
     r = live.register
     return RegisterOut(
         id=r.id,
-        register=r.name,
+        till=r.name,
         store=r.store.code,
         state=live.state,
         blocked=r.blocked,
@@ -46,7 +46,9 @@ def _register(scope: Scope, live: LiveRegister) -> RegisterOut:
         head=PositionOut(epoch=r.head_epoch, seq=r.head_seq),
         acked=PositionOut(epoch=r.head_epoch, seq=live.acked),
         not_received=live.not_received,
-        unsent=UnsentOut(count=r.unsent_count, value=r.unsent_value, oldest_at=r.unsent_oldest_at),
+        unsent=UnsentOut(
+            count=live.unsent_count, value=live.unsent_value, oldest_at=live.unsent_oldest_at
+        ),
         currency=scope.currency,
         receipts_made=r.receipts_made,
         shift_open=r.shift_open,
@@ -84,7 +86,7 @@ def _exception(scope: Scope, item: ExceptionItem) -> ExceptionOut:
     register = scope.registers[item.register_id]
     return ExceptionOut(
         id=item.id,
-        register=register.name,
+        till=register.name,
         store=register.store.code,
         code=item.code,
         message=item.message,

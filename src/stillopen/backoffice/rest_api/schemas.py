@@ -1,7 +1,6 @@
 """The shapes of the REST API. Money is an integer in minor units beside a ``currency``; quantities and
 rates are decimal strings; times are UTC."""
 
-import warnings
 from datetime import date, datetime
 from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
@@ -13,8 +12,8 @@ from stillopen.domain.money import MAX_AMOUNT
 
 T = TypeVar("T")
 
-# "register" is also the name of a method that abstract classes inherit, which no schema here uses.
-warnings.filterwarnings("ignore", 'Field name "register" in', UserWarning)
+# On a class, "register" is a method that pydantic would take for a default: so it is an alias.
+RegisterName = Annotated[str, Field(serialization_alias="register")]
 
 Amount = Annotated[StrictInt, Field(ge=-MAX_AMOUNT, le=MAX_AMOUNT)]
 
@@ -37,7 +36,7 @@ class ListOut(Schema, Generic[T]):
 class ReceiptRow(Schema):
     id: UUID
     receipt: str
-    register: str = Field()
+    till: RegisterName
     store: str
     occurred_at: datetime
     business_day: date
@@ -102,7 +101,7 @@ class ShiftOut(Schema):
     """``expected`` of an open shift is what should lie in the drawer by what has arrived."""
 
     id: UUID
-    register: str = Field()
+    till: RegisterName
     store: str
     state: str
     opened_at: datetime | None
@@ -136,7 +135,7 @@ class RegisterOut(Schema):
     holds of the same epoch; ``applied``: it has the latest publication, else it is ``behind`` records."""
 
     id: UUID
-    register: str = Field()
+    till: RegisterName
     store: str
     state: str
     blocked: bool
@@ -218,7 +217,7 @@ class StockOut(Schema):
 
 class ExceptionOut(Schema):
     id: UUID
-    register: str = Field()
+    till: RegisterName
     store: str
     code: str
     message: str

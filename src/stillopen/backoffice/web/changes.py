@@ -1,5 +1,7 @@
 """Unpublished changes: the preview, publishing them, and how far the registers are."""
 
+from collections.abc import Mapping, Sequence
+
 from django.contrib import messages
 from django.db.models import Max, Sum
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -37,7 +39,7 @@ def changes(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     )
 
 
-def _recent(viewer: Viewer) -> list[dict[str, object]]:
+def _recent(viewer: Viewer) -> Sequence[Mapping[str, object]]:
     """The last publications; each has a row per scope that it touched."""
     rows = Publication.objects.filter(account_id=viewer.account.id).values("number")
     found = rows.annotate(at=Max("published_at"), by=Max("published_by"), sum=Sum("records"))

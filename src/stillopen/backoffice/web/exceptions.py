@@ -34,6 +34,11 @@ class Row:
     fact: str
 
     @property
+    def details(self) -> dict[str, object]:
+        """Those that the raw fact does not show as well."""
+        return {k: v for k, v in self.item.details.items() if k not in ("branch", "seq")}
+
+    @property
     def held(self) -> bool:
         return self.entry is not None and self.entry.status != Entry.Status.APPLIED
 

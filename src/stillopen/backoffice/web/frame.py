@@ -29,8 +29,10 @@ class Frame:
     places: list[Place]
     pending: int
     may_publish: bool
+    previewing: bool
 
 
+PREVIEW = "/changes"
 _PLACES = (
     ("Overview", "/", "report", Permission.BO_REPORTS),
     ("Receipts", "/receipts", "receipt", Permission.BO_REPORTS),
@@ -61,6 +63,7 @@ def frame(request: HttpRequest, viewer: Viewer) -> Frame:
         ],
         pending=pending_count(viewer.account),
         may_publish=viewer.may(Permission.BO_PUBLISH),
+        previewing=request.path == PREVIEW,
     )
 
 

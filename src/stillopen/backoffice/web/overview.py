@@ -2,9 +2,10 @@
 
 from datetime import timedelta
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 
+from stillopen.backoffice.accounts.access import require
 from stillopen.backoffice.reports.health import (
     CashView,
     Completeness,
@@ -17,15 +18,20 @@ from stillopen.backoffice.reports.registers import LiveRegister, State, live_reg
 from stillopen.backoffice.reports.takings import day_takings
 from stillopen.backoffice.web.access import Viewer, page
 from stillopen.backoffice.web.charts import hour_chart
-from stillopen.backoffice.web.frame import show
+from stillopen.backoffice.web.frame import frame, show
 from stillopen.backoffice.web.words import count, money, signed
 from stillopen.domain.permission import Permission
 
 _CASH_DAYS = timedelta(days=7)
 
 
-@page(Permission.BO_REPORTS)
+@page()
 def overview(request: HttpRequest, viewer: Viewer) -> HttpResponse:
+    """The first page; whoever may not see figures is led to the first place that the role includes."""
+    others = [p for p in frame(request, viewer).places if p.address != "/"]
+    if not viewer.may(Permission.BO_REPORTS) and others:
+        return HttpResponseRedirect(others[0].address)
+    require(viewer.user, Permission.BO_REPORTS)
     now = timezone.now()
     tills = live_registers(viewer.scope, now)
     takings = day_takings(viewer.scope, now)
@@ -59,7 +65,7 @@ def _attention(
         for x in tills
         if x.register.blocked and x.state is not State.REVOKED
     ]
-    stuck = entries_not_applied(viewer.scope).get("quarantined", 0)
+    stuck = entries_not_applied(viewer.scope)["quarantined"]
     if stuck:
         words = f"{count(stuck, 'entry', 'entries')} could not be applied"
         lines.append(("red", "warn", words, "/exceptions"))
@@ -78,8 +84,8 @@ def _address(till: LiveRegister) -> str:
 
 
 def _silent(till: LiveRegister, currency: str) -> str:
-    unsent = till.register.unsent_count
+    unsent = till.unsent_count
     if not unsent:
         return f"{till.register} is not heard of, with its shift open"
-    value = money(till.register.unsent_value, currency)
+    value = money(till.unsent_value, currency)
     return f"{till.register} is not heard of, with {count(unsent, 'entry', 'entries')} ({value}) unsent"
