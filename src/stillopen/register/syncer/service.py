@@ -15,12 +15,11 @@ import logging
 import random
 from typing import Any
 
-from stillopen.register.linkview import LinkView
 from stillopen.register.store.sending import SyncRun
 from stillopen.register.syncer.engine import Engine, Heard, offline_error
+from stillopen.register.syncer.linewatch import LineWatch
 from stillopen.register.syncer.wire import Wire, WireError
 from stillopen.register.till import SyncResult, Till
-from stillopen.sync import link as line
 from stillopen.sync import register_side
 from stillopen.sync.codec import BadMessage
 from stillopen.sync.link import Cause, LineState
@@ -30,6 +29,7 @@ _TICK = 0.1  # seconds between looks at the clock
 _QUIET = 30.0  # seconds after which an exchange is made with nothing to say
 _RETRY_STREAM = 0.5
 _MAX_PROBES = 5
+_SMALL = 20_000  # bytes of an exchange whose time tells of the line and not of its load
 _PATIENCE = 20.0  # seconds that a person's Sync waits at most
 
 
@@ -43,14 +43,13 @@ class Syncer:
         self._due = False  # an exchange is wanted whether or not there is something to say
         self._changed = asyncio.Event()  # the line was proven again, or the register activated
         self._stopping = asyncio.Event()
-        self._link = line.Link(started=till.clock.monotonic())
+        self._line = LineWatch(till)
         self._engine: Engine | None = None
         self._wire: Wire | None = None
         self._flight: asyncio.Task[bytes] | None = None
         self._stream: asyncio.Task[None] | None = None
         self._probes: set[asyncio.Task[None]] = set()
         self._waiters: list[asyncio.Future[SyncResult]] = []
-        self._round_trip: float | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         till.sync_now = self.sync_now
 
@@ -103,22 +102,9 @@ class Syncer:
             return False
         self._engine = Engine(self.till)
         self._wire = Wire(identity.backoffice)
-        self._link = line.Link(started=self._now())
+        self._line.begin(self._engine)
         self._speak()
         return True
-
-    def _now(self) -> float:
-        return self.till.clock.monotonic()
-
-    def _limits(self) -> line.Thresholds:
-        settings = self.till.catalogue.register_settings()
-        if settings is None:
-            return line.Thresholds()
-        return line.Thresholds(
-            yellow_after=settings.yellow_after,
-            red_after=settings.red_after,
-            probe_every=settings.probe_every,
-        )
 
     # -- exchange ----------------------------------------------------------------------------
 
@@ -140,18 +126,13 @@ class Syncer:
     def _wake_is_due(self) -> bool:
         """Whether there is something to say and it could get through: not while offline or told to wait."""
         assert self._engine is not None
-        if self._now() < self._link.hold_until:
-            return False
-        untried = self._link.proof is None and not self._link.lost
-        if not untried and self._line() is LineState.OFFLINE and self._link.failing_since is None:
-            return False
-        return self._due or self._engine.has_work()
+        return self._line.may_speak() and (self._due or self._engine.has_work())
 
     async def _round(self) -> None:
         """Exchange until nothing is left; tell whoever waits for it."""
         assert self._engine is not None
         self._due = False
-        started, sent, received, error = self._now(), 0, 0, None
+        started, sent, received, error = self._line.now(), 0, 0, None
         try:
             while True:
                 heard = await self._exchange()
@@ -173,36 +154,36 @@ class Syncer:
                 waiter.set_result(SyncResult(sent, received))
             else:
                 waiter.set_exception(offline_error())
-        if sent or received or waiters or (error is not None and self._link.proof is not None):
+        if sent or received or waiters or (error is not None and self._line.ever_proven):
             self.till.journal.sending.log_sync(
                 SyncRun(
                     at=self.till.clock.now(),
                     ok=error is None,
                     sent=sent,
                     received=received,
-                    seconds=self._now() - started,
+                    seconds=self._line.now() - started,
                     cause=error.cause.value if error else "",
                 )
             )
-        self._show()
+        self._line.show()
 
     async def _exchange(self) -> Heard:
         """One request and its answer. Raises :class:`WireError`; the line is judged either way."""
         assert self._engine is not None and self._wire is not None
         prepared = self._engine.prepare()
-        began = self._now()
+        began = self._line.now()
         self._flight = asyncio.create_task(self._wire.exchange(prepared))
         try:
             data = await self._flight
             heard = await self._hear(data)
         except WireError as error:
             self._engine.failed()
-            self._judge(error)
+            self._line.judge(error)
             raise
         except BadMessage as error:
             self._engine.failed()
             failure = WireError(Cause.NONSENSE, answered=True)
-            self._judge(failure)
+            self._line.judge(failure)
             raise failure from error
         except asyncio.CancelledError:
             self._engine.failed()
@@ -211,13 +192,10 @@ class Syncer:
             raise
         finally:
             self._flight = None
-        seconds = self._now() - began
+        seconds = self._line.now() - began
         self._engine.state = register_side.timed(self._engine.state, prepared.entries, seconds)
-        self._round_trip = seconds
-        small = len(prepared.body) + len(data) < 20_000
-        self._link = line.answered(self._link, self._now(), seconds if small else 0, self._limits())
+        self._line.answered(seconds, small=len(prepared.body) + len(data) < _SMALL)
         self._changed.set()
-        self._show()
         return heard
 
     async def _hear(self, data: bytes) -> Heard:
@@ -231,13 +209,6 @@ class Syncer:
             while await asyncio.to_thread(self.till.catalogue.clean):
                 pass
         return heard
-
-    def _judge(self, error: WireError) -> None:
-        if error.answered:
-            self._link = line.errored(self._link, self._now(), error.cause, error.retry_after)
-        else:
-            self._link = line.failed(self._link, error.cause)
-        self._show()
 
     # -- stream ------------------------------------------------------------------------------
 
@@ -264,15 +235,14 @@ class Syncer:
             and bool(engine.state.nonce)
             and not engine.state.in_flight
             and not engine.state.revoked
-            and self._link.proof is not None
-            and not self._link.lost
+            and not self._line.doubtful
         )
 
     async def _listen(self) -> None:
         assert self._engine is not None and self._wire is not None
         try:
             async for event in self._wire.pokes(self._engine.poke_proof()):
-                self._alive()
+                self._line.alive()
                 if event in ("poke", "revoked"):
                     self._engine.look_for_news()
                     self._speak()
@@ -280,43 +250,41 @@ class Syncer:
             if error.cause is Cause.REFUSED_DEVICE:
                 self._speak()  # the nonce moved on meanwhile, or the device is no longer welcome
                 return
-            self._judge(error)
+            self._line.judge(error)
             return
-        self._link = line.failed(self._link, Cause.UNREACHABLE)  # it ended: prove the line again
-        self._show()
+        self._line.broke_off()
 
     # -- watch -------------------------------------------------------------------------------
 
     async def _watch_loop(self) -> None:
         while True:
             if self._ready():
-                if line.probe_due(
-                    self._link, self._now(), self._rng.uniform(-1, 1), self._limits()
-                ):
+                if self._line.probe_due(self._rng.uniform(-1, 1)):
                     self._start_probe()
-                self._show()
+                self._line.show()
             await asyncio.sleep(_TICK)
 
     def _start_probe(self) -> None:
         if len(self._probes) >= _MAX_PROBES:
             return
-        self._link = line.probing(self._link, self._now())
+        self._line.probing()
         task = asyncio.create_task(self._probe())
         self._probes.add(task)
         task.add_done_callback(self._probes.discard)
 
     async def _probe(self) -> None:
         assert self._wire is not None
-        asked = self._now()
+        asked = self._line.now()
         try:
             await self._wire.probe()
         except WireError as error:
             # A probe that waited in vain while the line was proven otherwise says nothing.
-            if self._link.proof is None or self._link.proof <= asked:
-                self._judge(error)
+            if not self._line.proven_since(asked):
+                self._line.judge(error)
             return
-        was_lost = self._line() is not LineState.CONNECTED
-        self._alive()
+        was_lost = self._line.state() is not LineState.CONNECTED
+        self._line.alive()
+        self._changed.set()
         if was_lost:
             await self._start_over()
         self._speak()
@@ -328,51 +296,6 @@ class Syncer:
             if task is not None:
                 task.cancel()
         await self._wire.renew()
-
-    def _alive(self) -> None:
-        self._link = line.alive(self._link, self._now())
-        self._changed.set()
-        self._show()
-
-    def _line(self) -> LineState:
-        return line.line_of(self._link, self._now(), self._limits())
-
-    def _show(self) -> None:
-        """Tell the till what the line looks like, when that differs."""
-        engine = self._engine
-        if engine is None:
-            return
-        state = self._line()
-        if engine.state.revoked:
-            state = LineState.REVOKED
-        elif engine.state.waiting_for_upgrade:
-            state = LineState.UPGRADE_REQUIRED
-        old = self.till.link
-        view = LinkView(
-            state=state,
-            cause="" if state is LineState.CONNECTED else self._cause(state),
-            since=old.since if old.state is state else self._since(state),
-            feed_behind=engine.state.feed_behind or bool(engine.trouble),
-            incoming=engine.incoming,
-            staged=engine.staged,
-            round_trip=self._round_trip,
-            throughput=old.throughput,
-        )
-        self.till.set_link(view)
-
-    def _cause(self, state: LineState) -> str:
-        if state is LineState.REVOKED:
-            return "revoked"
-        if state is LineState.UPGRADE_REQUIRED:
-            return "upgrade"
-        return (self._link.cause or Cause.TIMEOUT).value
-
-    def _since(self, state: LineState) -> Any:
-        """Offline since the last sign of life, not since it was noticed."""
-        now = self.till.clock.now()
-        if state is LineState.OFFLINE and self.till.link.state is LineState.RECONNECTING:
-            return self.till.link.since or now
-        return now
 
     # -- wishes ------------------------------------------------------------------------------
 
@@ -388,19 +311,19 @@ class Syncer:
         waiter: asyncio.Future[SyncResult] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
         self._wake.set()
-        deadline = self._now() + _PATIENCE
+        deadline = self._line.now() + _PATIENCE
         while not waiter.done():
             await asyncio.wait([waiter], timeout=_TICK)
             if waiter.done():
                 break
-            offline = self._line() is LineState.OFFLINE and self._link.proof is not None
-            if offline or (self._now() > deadline and not self._progressing()):
+            offline = self._line.state() is LineState.OFFLINE and self._line.ever_proven
+            if offline or (self._line.now() > deadline and not self._progressing()):
                 self._waiters = [w for w in self._waiters if w is not waiter]
                 raise offline_error()
         return waiter.result()
 
     def _progressing(self) -> bool:
-        return self._line() is LineState.CONNECTED and self._flight is not None
+        return self._line.state() is LineState.CONNECTED and self._flight is not None
 
     async def sync_once(self) -> SyncResult:
         """Without any loop running: exchange until nothing is left. For the command line."""
