@@ -1,12 +1,14 @@
 """Publishing: dense sequence numbers, commit order is sequence order, on both databases."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from itertools import pairwise
 from threading import Event
 from uuid import UUID, uuid4
 
 import pytest
 from django.db import connections, transaction
+from django.utils import timezone
 
 from stillopen.backoffice.feed import models
 from stillopen.backoffice.feed.publish import Publication, RecordChange, publish
@@ -167,3 +169,26 @@ def _check_no_late_arrivals(seen: list[tuple[int, set[int]]]) -> None:
     assert len(seen) > 10
     for (top, before), (_, after) in pairwise(seen):
         assert {n for n in after if n <= top} <= before
+
+
+def _age(account: UUID, seq: int, days: int) -> None:
+    """Make the publication that ended at ``seq``, and its rows, ``days`` old."""
+    then = timezone.now() - timedelta(days=days)
+    key = {"account_id": account, "scope": "account", "seq": seq}
+    models.Publication.objects.filter(**key).update(published_at=then)
+    models.Published.objects.filter(**key).update(published_at=then)
+
+
+def test_old_publications_and_tombstones_are_forgotten(backoffice: Database) -> None:
+    account, gone, later, kept = uuid4(), uuid4(), uuid4(), uuid4()
+    publish(account, [change(b"1", gone)], "a")
+    publish(account, [change(None, gone)], "a")
+    publish(account, [change(b"1", later)], "a")
+    publish(account, [change(None, later)], "a")
+    for seq, days in ((1, 400), (2, 300), (3, 200), (4, 20)):
+        _age(account, seq, days)
+    publish(account, [change(b"1", kept)], "a")
+    ends = models.Publication.objects.filter(account_id=account).order_by("seq")
+    # 3 is where a register stands that was in step until yesterday; 1 and 2 were succeeded long ago.
+    assert [p.seq for p in ends] == [3, 4, 5]
+    assert [(r.record, r.seq) for r in rows(account)] == [(later, 4), (kept, 5)]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from stillopen.backoffice.accounts.models import ServerSecret
 from stillopen.cli import BUG, run
 from tests.support.backoffice import Database
 
@@ -155,6 +156,18 @@ def test_several_accounts_live_in_one_database(here: Here) -> None:
     assert here.run(*token, "--account", account_id.lower())[0] == 0
     assert "unknown_account" in here.refused(*token, "--account", "Third")
     assert "email_taken" in here.refused("init", *INIT[:1], "Third", *INIT[2:])
+
+
+def test_the_secret_is_kept_where_all_server_processes_find_it(backoffice: Database) -> None:
+    done("init", *backoffice.arguments, *INIT)
+    secrets = list(ServerSecret.objects.values_list("secret", flat=True))
+    file = backoffice.folder / "secret.key"
+    if backoffice.url:
+        assert len(secrets) == 1 and not file.exists()
+    else:
+        assert secrets == [] and file.stat().st_mode & 0o777 == 0o600
+    done("init", *backoffice.arguments, *INIT)
+    assert list(ServerSecret.objects.values_list("secret", flat=True)) == secrets
 
 
 def test_where_there_is_no_back_office(tmp_path: Path) -> None:

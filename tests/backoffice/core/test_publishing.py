@@ -171,9 +171,11 @@ def test_the_stop_list_takes_effect_at_once_and_takes_no_draft_along(
 
 
 def test_stopping_what_was_never_published_publishes_nothing(shop: Account) -> None:
-    pear = create_product(shop, {"sku": "P", "name": "Pear", "price": 2}, None)
+    fruit = create_category(shop, "Fruit", None)
+    pear = create_product(shop, {"sku": "P", "name": "Pear", "price": 2, "category": fruit}, None)
     stop_products(shop, [pear.id], True, None)
-    assert pear.id not in seen(shop, "product")
+    assert pear.id not in seen(shop, "product") and fruit.id not in seen(shop, "category")
+    assert len(drafts.pending(shop)) == 2
     publish_drafts(shop, None)
     assert seen(shop, "product")[pear.id].stopped
 

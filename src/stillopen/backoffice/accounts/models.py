@@ -114,6 +114,10 @@ class ApiToken(models.Model):
     last_used_at = models.DateTimeField(null=True, editable=False)
     revoked_at = models.DateTimeField(null=True, blank=True)
 
+    class Meta:
+        verbose_name = "API token"
+        ordering = ["-created_at"]
+
     def __str__(self) -> str:
         return self.name
 

@@ -104,7 +104,6 @@ class AccountAdmin(ModelAdmin):
     needs: Permission
     list_filter_sheet = False
     warn_unsaved_form = True
-    show_full_result_count = False
     empty_value_display = ""
     show_facets = ShowFacets.NEVER
     can_add = True

@@ -53,7 +53,9 @@ def navigation(request: HttpRequest) -> list[dict[str, object]]:
     daily = [_entry(request, item) for item in _DAILY if user.allows(item[3])]
     if user.allows(P.BO_PUBLISH):
         changes = _entry(request, ("Unpublished changes", "/changes", "publish", P.BO_PUBLISH))
-        daily.append({**changes, "badge": str(waiting)} if waiting else changes)
+        daily.append(
+            {**changes, "badge": str(waiting), "badge_variant": "primary"} if waiting else changes
+        )
     groups = [("", daily)]
     for title, items in _GROUPS:
         groups.append((title, [_entry(request, item) for item in items if user.allows(item[3])]))

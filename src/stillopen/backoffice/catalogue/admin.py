@@ -89,6 +89,7 @@ class PriceChangeInline(TabularInline):
     model = PriceChange
     form = PriceChangeForm
     extra = 0
+    hide_title = True
     verbose_name = "dated price"
     verbose_name_plural = "dated prices"
 

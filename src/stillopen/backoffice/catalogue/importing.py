@@ -54,7 +54,7 @@ def import_products(account: Account, store: Store, path: Path, user: User | Non
     file = read_products(path, account.currency, list(TaxRate.objects.filter(account=account)))
     with transaction.atomic():
         # Two imports at once would both make the same new products: the second waits for the first.
-        Account.objects.select_for_update().get(id=account.id)
+        Account.objects.select_for_update(no_key=True).get(id=account.id)
         return _store(account, store, file.rows, file.unknown, path.name, user)
 
 

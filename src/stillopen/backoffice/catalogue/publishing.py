@@ -53,11 +53,13 @@ def publish_now(account: Account, keys: Sequence[kinds.Key], by: str) -> Publica
     """Publish only what takes effect without *Publish*, see at_once; the caller has checked the permission.
 
     Of a product that is its stop mark, of an employee being there at all and the PIN; other kinds
-    are published whole.
+    are published whole, and what they refer to comes along.
     """
+    products = [key for key in keys if key[0] == kinds.PRODUCT]
+    others = [key for key in keys if key[0] != kinds.PRODUCT]
     with transaction.atomic(durable=True):
         lock_account(account.id)
-        wanted = with_unpublished(account, keys)
+        wanted = products + with_unpublished(account, others)
         pending = drafts.pending_of(account, wanted)
         full = render(account, wanted)
         changes = only_at_once(account, full)

@@ -39,7 +39,14 @@ class Published(models.Model):
     published_at = models.DateTimeField()
 
     class Meta:
-        indexes = [models.Index(fields=["account_id", "scope", "seq"], name="published_feed")]
+        indexes = [
+            models.Index(fields=["account_id", "scope", "seq"], name="published_feed"),
+            models.Index(
+                fields=["account_id", "scope", "seq"],
+                name="published_tombstone",
+                condition=models.Q(deleted=True),
+            ),
+        ]
 
 
 class Publication(models.Model):

@@ -17,6 +17,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from stillopen.backoffice.feed import models
+from stillopen.backoffice.feed.retention import forget_old
 from stillopen.sync.feed import GENESIS_CHAIN, next_chain, scope_rank
 from stillopen.sync.messages import FeedRow
 
@@ -71,6 +72,7 @@ def write(account_id: UUID, changes: Iterable[RecordChange], by: str) -> Publica
         rows = _write_scope(account_id, scope, list(by_scope[scope].values()), now)
         if rows:
             _write_publication(account_id, scope, rows, number, by, now)
+            forget_old(account_id, scope, now)
         records += len(rows)
     if not records:
         return Publication(number - 1, 0)

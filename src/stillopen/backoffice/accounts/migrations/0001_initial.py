@@ -57,6 +57,10 @@ class Migration(migrations.Migration):
                 ('revoked_at', models.DateTimeField(blank=True, null=True)),
                 ('account', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='tokens', to='accounts.account')),
             ],
+            options={
+                'verbose_name': 'API token',
+                'ordering': ['-created_at'],
+            },
         ),
         migrations.CreateModel(
             name='Role',

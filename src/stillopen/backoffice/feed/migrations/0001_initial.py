@@ -65,7 +65,7 @@ class Migration(migrations.Migration):
                 ('published_at', models.DateTimeField()),
             ],
             options={
-                'indexes': [models.Index(fields=['account_id', 'scope', 'seq'], name='published_feed')],
+                'indexes': [models.Index(fields=['account_id', 'scope', 'seq'], name='published_feed'), models.Index(condition=models.Q(('deleted', True)), fields=['account_id', 'scope', 'seq'], name='published_tombstone')],
             },
         ),
     ]
