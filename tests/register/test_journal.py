@@ -30,7 +30,7 @@ from stillopen.register.usecases.cart_view import open_cart
 from stillopen.register.usecases.close_register import close_register
 from stillopen.register.usecases.inspect_journal import verify_journal
 from stillopen.register.usecases.pay import pay
-from stillopen.register.usecases.scan import add_product
+from stillopen.register.usecases.scan import add_product, scan
 from stillopen.register.usecases.sell import SaleLine, sell
 from stillopen.register.usecases.sign_in import sign_in
 from stillopen.sync.chain import verify
@@ -209,6 +209,20 @@ def test_a_batch_is_bounded_but_never_empty(till: Till, session: Session) -> Non
     assert [e.seq for e in sending.batch(2, 2)] == [3, 4]
     assert [e.seq for e in sending.batch(2, 100, max_bytes=1)] == [3]
     assert sending.batch(5, 100) == ()
+
+
+def test_old_requests_are_forgotten_but_never_a_sales(
+    till: Till, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stillopen.register.store.requests.KEEP", 2)
+    sale_id = till.clock.new_id()
+    sell(till, session, sale_id, [SaleLine(sku="100")], CASH)
+    for n in range(5):
+        scan(till, session, "103", request_id=f"r{n}")
+    with closing(reopen(till)) as again:
+        kept = {row[0] for row in again.journal.db.query("SELECT id FROM answered_request")}
+        assert kept == {sale_id, "r3", "r4"}
+        assert again.journal.prints.waiting() == []
 
 
 # -- the disk -----------------------------------------------------------------------------

@@ -35,6 +35,8 @@ from stillopen.register.usecases.change_cart import (
     set_sale_discount,
     take_back_last,
 )
+from stillopen.register.usecases.close_register import close_register
+from stillopen.register.usecases.open_register import open_register
 from stillopen.register.usecases.park import park, parked_carts, resume
 from stillopen.register.usecases.pay import Paid, pay
 from stillopen.register.usecases.receipts import (
@@ -473,6 +475,29 @@ def test_a_refused_sale_can_be_corrected_under_its_id(till: Till, session: Sessi
     with pytest.raises(DomainError):
         sell(till, session, sale_id, [SaleLine(sku="100")], cash(1))
     assert sell(till, session, sale_id, [SaleLine(sku="100")], cash(350)).receipt.change == 0
+
+
+def test_a_revoked_register_finishes_what_is_open_and_begins_nothing(
+    till: Till, session: Session
+) -> None:
+    add_product(till, session, "p-coffee")
+    till.journal.sending.update(stopped="revoked")
+    add_product(till, session, "p-croissant")
+    assert pay_cash(till, session).receipt.total == 590
+    for attempt in (
+        lambda: scan(till, session, "103"),
+        lambda: sell(till, session, till.clock.new_id(), [SaleLine(sku="100")], cash(350)),
+    ):
+        with pytest.raises(DomainError) as refused:
+            attempt()
+        assert code_of(refused) == "revoked"
+    assert close_register(till, session, 10590).difference == 0
+    with pytest.raises(DomainError) as refused:
+        open_register(till, session, 0)
+    assert code_of(refused) == "revoked"
+    till.journal.sending.update(stopped="upgrade_required")
+    open_register(till, session, 0)
+    assert scan(till, session, "103").view.totals.total == 199
 
 
 # -- finding ------------------------------------------------------------------------------

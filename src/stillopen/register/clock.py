@@ -11,6 +11,9 @@ from typing import Protocol
 
 from stillopen.domain.ids import uuid7
 
+# Goes on while the machine sleeps, where the system has such a clock (Linux).
+_STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
 #: A difference larger than this is put to a manager.
 JUMP = timedelta(hours=12)
 
@@ -86,7 +89,7 @@ class SystemClock(BaseClock):
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        return time.monotonic()
+        return time.clock_gettime(_STEADY)
 
 
 class ManualClock(BaseClock):

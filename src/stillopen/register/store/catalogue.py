@@ -42,8 +42,8 @@ class Catalogue:
     Writing has a connection of its own, so a long transfer does not make a scan wait.
     """
 
-    def __init__(self, writer: Database, reader: Database) -> None:
-        self._writer_db, self._reader_db = writer, reader
+    def __init__(self, writer: Database, reader: Database, room: Room | None = None) -> None:
+        self._writer_db, self._reader_db, self._room = writer, reader, room
         self._feed = FeedWriter(writer)
         self._listeners: list[Callable[[], None]] = []
         if not reader.read_only:
@@ -54,12 +54,12 @@ class Catalogue:
     def open(cls, path: Path, room: Room | None = None) -> "Catalogue":
         """Leftovers of an unfinished transfer are discarded; a broken file is replaced by an empty one."""
         try:
-            return cls(_prepare(path, room), Database(path))
+            return cls(_prepare(path), Database(path), room)
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError):
                 raise
             _remove(path)
-            return cls(_prepare(path, room), Database(path))
+            return cls(_prepare(path), Database(path), room)
 
     @classmethod
     def open_to_read(cls, path: Path) -> "Catalogue":
@@ -111,8 +111,8 @@ class Catalogue:
 
         ``DomainError disk_full`` while the disk has no room left besides the reserve of the journal.
         """
-        if self._writer_db.room is not None:
-            self._writer_db.room.require()
+        if self._room is not None:
+            self._room.require()
         self._feed.stage(rows)
 
     def switch(self, heads: Sequence[Cursor], server_epoch: str) -> int:
@@ -200,14 +200,14 @@ def _item(found: tuple[str, ProductRecord] | None) -> Item | None:
     return Item(*found) if found else None
 
 
-def _prepare(path: Path, room: Room | None) -> Database:
+def _prepare(path: Path) -> Database:
     """The file with its tables; one of another version is begun anew."""
-    db = Database(path, room=room)
+    db = Database(path)
     row = db.one("PRAGMA user_version")
     if row is not None and row[0] not in (0, VERSION):
         db.close()
         _remove(path)
-        db = Database(path, room=room)
+        db = Database(path)
         row = (0,)
     db.query("PRAGMA journal_mode = WAL")
     db.query("PRAGMA synchronous = NORMAL")

@@ -40,7 +40,7 @@ class Database:
         path: Path | None,
         *,
         room: Room | None = None,
-        on_fatal: Callable[[str], None] = stop_process,
+        on_fatal: Callable[[str], None] | None = None,
         read_only: bool = False,
     ) -> None:
         self.path = path
@@ -103,8 +103,8 @@ class Database:
     def transaction(self) -> Iterator["Database"]:
         """``BEGIN IMMEDIATE`` … ``COMMIT``, or roll-back when the block raises; nests into an open one.
 
-        A full disk becomes ``DomainError disk_full`` with nothing changed. Any other failure of the disk
-        ends the process.
+        A full disk becomes ``DomainError disk_full`` with nothing changed (and the ballast of ``room`` is
+        given up). Any other failure of the disk goes to ``on_fatal``, where there is one.
         """
         with self._lock:
             if self._depth:
@@ -137,7 +137,7 @@ class Database:
             if self.room is not None:
                 self.room.drop_ballast()
             raise disk_full() from error
-        if code & 0xFF == sqlite3.SQLITE_IOERR:
+        if code & 0xFF == sqlite3.SQLITE_IOERR and self._on_fatal is not None:
             self._on_fatal(str(error))
 
 

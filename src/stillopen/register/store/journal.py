@@ -51,6 +51,7 @@ class Journal:
         room.keep_ballast()
         journal = cls(db, writable)
         journal.requests.forget_old()
+        journal.prints.forget()
         return journal
 
     @classmethod
@@ -75,6 +76,11 @@ class Journal:
 
     def shift_is_open(self) -> bool:
         return self.shifts.open_shift() is not None
+
+    def keep_ballast(self) -> None:
+        """Make the ballast again where it was given up and there is room by now."""
+        if self.db.room is not None:
+            self.db.room.keep_ballast()
 
     def disk_is_low(self) -> bool:
         return self.db.room is not None and self.db.room.is_low()

@@ -87,6 +87,11 @@ class PrintStore:
     def add(self, entry_id: str) -> None:
         self._db.execute("INSERT INTO print_job (entry) VALUES (?)", entry_id)
 
+    def forget(self) -> None:
+        """At the start of the program: what was not printed then is printed when somebody asks for it."""
+        with self._db.transaction():
+            self._db.execute("DELETE FROM print_job")
+
     def waiting(self) -> list[tuple[int, str]]:
         """(job, entry id), oldest first."""
         rows = self._db.query("SELECT id, entry FROM print_job WHERE done_at IS NULL ORDER BY id")

@@ -12,7 +12,7 @@ from stillopen.domain.totals import Rules, Totals, compute_totals
 from stillopen.register.session import Session
 from stillopen.register.store.carts import StoredCart
 from stillopen.register.till import Till
-from stillopen.register.usecases.record import require_shift
+from stillopen.register.usecases.record import require_shift, require_welcome
 
 
 class CartView(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +73,8 @@ def begin_change(till: Till, session: Session) -> Cart:
     session.require(Permission.SELL)
     require_shift(till)
     cart = open_cart(till)
+    if cart.is_empty:
+        require_welcome(till)
     require_free(till, cart.id)
     return cart
 

@@ -6,7 +6,7 @@ from stillopen.domain.permission import Permission
 from stillopen.register.session import Session
 from stillopen.register.store.shifts import OpenShift
 from stillopen.register.till import Till
-from stillopen.register.usecases.record import record
+from stillopen.register.usecases.record import record, require_welcome
 from stillopen.sync.facts import ShiftOpened
 
 
@@ -16,9 +16,11 @@ def open_register(till: Till, session: Session, opening_float: int) -> str:
     Errors: ``shift_already_open``, ``not_permitted``, ``bad_amount``.
     """
     session.require(Permission.REGISTER_OPEN)
+    require_welcome(till)
     if not 0 <= opening_float <= MAX_AMOUNT:
         raise DomainError("bad_amount", "The float is an amount of zero or more.")
     currency = till.rules.currency
+    till.journal.keep_ballast()
     with till.change("journal", "shift"):
         if till.journal.shifts.open_shift() is not None:
             raise DomainError("shift_already_open", "The register is open already.")

@@ -3,6 +3,7 @@
 import msgspec
 
 from stillopen.domain.errors import DomainError
+from stillopen.register.linkview import LineState
 from stillopen.register.session import Session
 from stillopen.register.store.entries import Draft
 from stillopen.register.store.shifts import OpenShift
@@ -25,6 +26,19 @@ def require_shift(till: Till) -> OpenShift:
             "shift_not_open", "The register is not open. Open it with the cash in the drawer first."
         )
     return shift
+
+
+def require_welcome(till: Till) -> None:
+    """``DomainError revoked``: no new sale or shift begins on a register that was revoked.
+
+    What is open may be finished and closed, and everything may still be handed in.
+    """
+    if till.line_state() is LineState.REVOKED:
+        raise DomainError(
+            "revoked",
+            "This register was revoked in the Back Office. What it sold is kept and handed in; "
+            "nothing new is sold here.",
+        )
 
 
 def record(

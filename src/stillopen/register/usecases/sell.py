@@ -13,7 +13,7 @@ from stillopen.register.session import Session
 from stillopen.register.till import Till
 from stillopen.register.usecases.change_cart import check_text
 from stillopen.register.usecases.checkout import Paid, check_may_pay, make_sale, paid_before
-from stillopen.register.usecases.record import require_shift
+from stillopen.register.usecases.record import require_shift, require_welcome
 from stillopen.register.usecases.scan import FoundCode, find_code, line_for
 
 
@@ -45,6 +45,7 @@ def sell(
         return before
     check_may_pay(till, session, [t.type for t in tenders])
     require_shift(till)
+    require_welcome(till)
     if till.journal.carts.get(sale_id) is not None:
         raise DomainError("id_reused", "This id belongs to a sale that is open at the till.")
     cart = _cart(till, sale_id, lines, check_text(customer), check_text(note))

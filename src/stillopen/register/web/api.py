@@ -1,4 +1,4 @@
-"""The local API, ``/api/v1``: what kiosks, scripts and integrators use. Documented in docs/local-api.md.
+"""The local API, ``/api/v1``: what kiosks, scripts and integrators use.
 
 A sale is answered only after the journal is on the disk. Use cases are quick and run in place; what is
 slow on purpose (argon2) runs in a thread.
