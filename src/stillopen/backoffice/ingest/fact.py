@@ -92,7 +92,7 @@ class Fact:
 
     def quarantine(self, error: DomainError) -> None:
         """Hold it back with the error's code, and file why."""
-        self.status, self.code = QUARANTINED, error.code
+        self.status, self.code, self.rows = QUARANTINED, error.code, {}
         self.findings = [Finding(error.code, error.message, error.details)]
 
     def wait(self, code: str, behind: str = "") -> None:

@@ -14,6 +14,7 @@ from stillopen.domain.errors import DomainError
 from stillopen.domain.quantity import MAX_QUANTITY, SCALE
 
 MAX_MONEY = 10**17  # minor units; a bigint holds 9.2 × 10**18, sums included
+_MAX_RATE, _RATE_SCALE = Decimal(999), Decimal("0.0001")
 _MAX_DIGITS = 20  # of a decimal's exponent: exact arithmetic with more could take forever
 
 
@@ -34,16 +35,26 @@ def check_decimal(value: Decimal, limit: Decimal | int, what: str) -> None:
         raise out_of_range(what)
 
 
-def check_quantity(value: Decimal) -> None:
-    check_decimal(value, MAX_QUANTITY, "quantity")
-    if value != value.quantize(SCALE):
-        raise out_of_range("quantity")
+def checked_quantity(value: Decimal) -> Decimal:
+    """``value`` at the scale of quantities; it must lose nothing by that."""
+    return _at_scale(value, MAX_QUANTITY, SCALE, "quantity")
 
 
-def check_rate(value: Decimal) -> None:
-    check_decimal(value, 999, "tax rate")
-    if value < 0:
+def checked_rate(value: Decimal) -> Decimal:
+    """A tax rate in percent, with at most four decimals."""
+    if value.is_signed():
         raise out_of_range("tax rate")
+    return _at_scale(value, _MAX_RATE, _RATE_SCALE, "tax rate")
+
+
+def _at_scale(value: Decimal, limit: Decimal, scale: Decimal, what: str) -> Decimal:
+    # Comparing is exact; arithmetic would overflow on a hostile exponent.
+    if not value.is_finite() or not -limit <= value <= limit:
+        raise out_of_range(what)
+    fitted = value.quantize(scale)
+    if fitted != value:
+        raise out_of_range(what)
+    return fitted
 
 
 def in_utc(at: datetime) -> datetime:

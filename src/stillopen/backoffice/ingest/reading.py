@@ -1,5 +1,6 @@
 """From the bytes of an entry to a :class:`Fact` with its rows: before any lock, each entry on its own."""
 
+import logging
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -11,6 +12,8 @@ from stillopen.backoffice.ingest.limits import canonical_id, clip
 from stillopen.domain.errors import DomainError
 from stillopen.sync.chain import StoredEntry
 from stillopen.sync.facts import EntryBody, decode_body, decode_payload, is_known
+
+log = logging.getLogger(__name__)
 
 #: What decoding can raise for bytes that are no entry.
 _UNREADABLE = (msgspec.DecodeError, ValueError, ArithmeticError, RecursionError)
@@ -30,8 +33,11 @@ def read_entry(entry: StoredEntry, place: Place, branch: str, now: datetime) -> 
     try:
         _read(fact, place)
     except DomainError as error:
-        fact.rows = {}
         fact.quarantine(error)
+    except (ValueError, ArithmeticError, TypeError, LookupError) as error:
+        # Nothing but the entry's own bytes is involved here: what nobody foresaw is held back alone.
+        log.exception("entry %s of register %s", fact.id, place.source.register)
+        fact.quarantine(_unreadable(error))
     return fact
 
 
@@ -54,17 +60,17 @@ def _decode(data: bytes) -> EntryBody:
     try:
         return decode_body(data)
     except _UNREADABLE as error:
-        raise _undecodable(error) from error
+        raise _unreadable(error) from error
 
 
 def _payload(body: EntryBody) -> msgspec.Struct:
     try:
         return decode_payload(body)
     except _UNREADABLE as error:
-        raise _undecodable(error) from error
+        raise _unreadable(error) from error
 
 
-def _undecodable(error: Exception) -> DomainError:
+def _unreadable(error: Exception) -> DomainError:
     reason = clip(str(error), 200)
     return DomainError("bad_entry", "The bytes of this entry cannot be read.", reason=reason)
 

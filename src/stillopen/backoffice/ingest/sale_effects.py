@@ -5,8 +5,8 @@ from stillopen.backoffice.ingest.fact import Fact, Finding, Place
 from stillopen.backoffice.ingest.limits import (
     check_decimal,
     check_money,
-    check_quantity,
-    check_rate,
+    checked_quantity,
+    checked_rate,
     clip,
     in_utc,
     out_of_range,
@@ -36,14 +36,14 @@ def add_sale(fact: Fact, body: EntryBody, receipt: Receipt, place: Place) -> Non
     _check_range(receipt)
     fact.number = receipt.number
     sale, at = place.db.uid(fact.id), place.db.moment(in_utc(body.occurred_at))
+    lines = [
+        _line_row(place.account, sale, number, line) for number, line in enumerate(receipt.lines, 1)
+    ]
     fact.rows = {
         RECEIPT: [_receipt_row(fact, body, receipt, place, sale, at)],
-        LINE: [
-            _line_row(place.account, sale, number, line)
-            for number, line in enumerate(receipt.lines, 1)
-        ],
+        LINE: lines,
         PAYMENT: _payment_rows(place.account, sale, receipt),
-        MOVEMENT: _movement_rows(fact.id, receipt, place, at),
+        MOVEMENT: _movement_rows(fact.id, receipt, lines, place, at),
         **fact.rows,
     }
     finding = _check_totals(receipt)
@@ -52,7 +52,8 @@ def add_sale(fact: Fact, body: EntryBody, receipt: Receipt, place: Place) -> Non
 
 
 def _check_range(receipt: Receipt) -> None:
-    """Before anything is computed: a hostile exponent makes exact arithmetic endless."""
+    """Before anything is computed (quantities and rates: as their rows are made): a hostile exponent
+    makes exact arithmetic endless."""
     if len(receipt.lines) > MAX_LINES or len(receipt.tenders) > MAX_TENDERS:
         raise out_of_range("length")
     if len(receipt.number) > 60 or "\0" in receipt.number:
@@ -71,8 +72,6 @@ def _check_range(receipt: Receipt) -> None:
 
 def _check_line(line: ReceiptLine) -> None:
     item = line.item
-    check_quantity(item.quantity)
-    check_rate(item.tax_rate)
     _check_discount(item.discount)
     check_money(
         (
@@ -108,8 +107,8 @@ def _line_row(account: str, sale: str, number: int, line: ReceiptLine) -> Row:
     item = line.item
     return (
         account, sale, number, clip(item.product, 40), clip(item.sku, 64), clip(item.name, 200),
-        str(item.quantity), item.unit_price, line.discount + line.sale_discount,
-        clip(item.tax_name, 60), str(item.tax_rate), line.net, line.tax, line.gross,
+        str(checked_quantity(item.quantity)), item.unit_price, line.discount + line.sale_discount,
+        clip(item.tax_name, 60), str(checked_rate(item.tax_rate)), line.net, line.tax, line.gross,
     )  # fmt: skip
 
 
@@ -130,24 +129,27 @@ def _payment_rows(account: str, sale: str, receipt: Receipt) -> list[Row]:
     ]
 
 
-def _movement_rows(sale: str, receipt: Receipt, place: Place, at: str) -> list[Row]:
+def _movement_rows(
+    sale: str, receipt: Receipt, lines: list[Row], place: Place, at: str
+) -> list[Row]:
     """What was sold leaves the store's stock; what came back returns to it."""
     rows: list[Row] = []
-    for number, line in enumerate(receipt.lines, 1):
-        item = line.item
-        if item.product and item.quantity:
-            reason, product = "sale" if item.quantity > 0 else "refund", clip(item.product, 40)
-            quantity = str(-item.quantity)
-            rows.append((place.account, sale, number, place.store, product, reason, quantity, at))
+    for line, row in zip(receipt.lines, lines, strict=True):
+        _, _, number, product, _, _, quantity, *_ = row
+        if product and line.item.quantity:
+            sold = str(quantity)
+            reason, moved = ("refund", sold[1:]) if sold[0] == "-" else ("sale", f"-{sold}")
+            rows.append((place.account, sale, number, place.store, product, reason, moved, at))
     return rows
 
 
 def _check_totals(receipt: Receipt) -> Finding | None:
     try:
         computed = recompute(receipt)
+        same = computed == receipt
     except (DomainError, ValueError, ArithmeticError) as error:
         return _differs(receipt, {"reason": clip(str(error), 200)})
-    if computed == receipt:
+    if same:
         return None
     names = ("subtotal", "discount_total", "net", "tax", "total", "rounding", "change")
     return _differs(
