@@ -81,6 +81,12 @@ def test_a_saved_product_is_a_draft_and_publishing_is_a_button(
     assert drafts.pending(shop) == []
 
 
+def test_publishing_points_at_a_price_that_looks_like_a_slip(apple: Product, boss: Client) -> None:
+    form = product_form(apple, price="0.10", _publish="1")
+    words = said(boss.post(f"{PRODUCTS}{apple.id}/change/", form))
+    assert "look again: 1.00 → 0.10 is -90 %." in words and "Published 1 record" in words
+
+
 def test_saving_without_a_change_is_no_draft(shop: Account, apple: Product, boss: Client) -> None:
     boss.post(f"{PRODUCTS}{apple.id}/change/", product_form(apple))
     assert drafts.pending(shop) == []

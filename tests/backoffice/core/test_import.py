@@ -90,6 +90,16 @@ def test_columns_that_are_not_there_leave_fields_alone(
     assert (apple.barcodes, apple.category) == ([], None)
 
 
+@pytest.mark.usefixtures("reduced")
+def test_an_empty_tax_leaves_the_rate_of_a_product(
+    shop: Account, store: Store, tmp_path: Path
+) -> None:
+    run(shop, store, tmp_path, "sku,name,price,tax\nA,Apple,1,7\nB,Pear,1,\n")
+    run(shop, store, tmp_path, "sku,name,price,tax\nA,Apple,2,\n")
+    rates = {p.sku: p.tax.name for p in Product.objects.all()}
+    assert rates == {"A": "Reduced", "B": "VAT 19 %"}
+
+
 def test_files_as_spreadsheets_write_them(shop: Account, store: Store, tmp_path: Path) -> None:
     text = '\ufeffSKU; Name ;PRICE;colour\r\n A ; Crème brûlée ;1.5;red\r\n\r\n;;;\r\nB;"x ""y""";3\r\n'
     done = run(shop, store, tmp_path, text)

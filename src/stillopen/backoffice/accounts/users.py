@@ -13,8 +13,6 @@ from stillopen.backoffice.catalogue.editing import storing
 from stillopen.domain.errors import DomainError
 from stillopen.domain.permission import Permission
 
-ADMINISTRATOR = "Administrator"
-
 
 def email_of(text: str) -> str:
     """As it is stored: without blanks, in small letters. Error: ``bad_email``."""
@@ -36,11 +34,16 @@ def ensure_administrator(account: Account, email: str, password: str) -> User:
         raise DomainError("bad_password", "The password of the administrator is missing.")
     user = User.objects.filter(username=email).first()
     if user is None:
-        role = Role.objects.filter(account=account, name=ADMINISTRATOR).first()
-        return _create(account, email, password, role)
+        return _create(account, email, password, _strongest_role(account))
     if user.account_id != account.id:
         raise DomainError("email_taken", f"{email} signs in to another account already.")
     return user
+
+
+def _strongest_role(account: Account) -> Role | None:
+    """The one that may most; it need not be called Administrator any more."""
+    roles = Role.objects.filter(account=account)
+    return max(roles, key=lambda role: len(role.permissions), default=None)
 
 
 def create_user(account: Account, email: str, password: str, role: Role, user: User | None) -> User:

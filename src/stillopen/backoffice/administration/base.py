@@ -25,9 +25,12 @@ from stillopen.backoffice.administration.fields import MoneyField
 from stillopen.backoffice.catalogue import drafts, kinds
 from stillopen.backoffice.catalogue.editing import account_of, save_draft
 from stillopen.backoffice.catalogue.models import DraftChange
+from stillopen.backoffice.catalogue.preview import preview_of
 from stillopen.backoffice.catalogue.publishing import publish_records
 from stillopen.domain.errors import DomainError
 from stillopen.domain.permission import Permission
+
+_WARNINGS = 5  # at most, above one page
 
 
 def user_of(request: HttpRequest) -> User:
@@ -251,8 +254,12 @@ class DraftAdmin(AccountAdmin):
             messages.info(request, "Kept as a draft: registers see it once it is published.")
 
     def publish(self, request: HttpRequest, keys: list[kinds.Key]) -> None:
-        """Publish ``keys`` and say what came of it."""
-        publication = publish_records(account_for(request), keys, user_of(request))
+        """Publish ``keys``, say what came of it, and point at prices that look like a slip."""
+        account = account_for(request)
+        rows = preview_of(account, drafts.pending_of(account, keys))
+        for row in [row for row in rows if row.warnings][:_WARNINGS]:
+            messages.warning(request, f"{row.title}, look again: {' '.join(row.warnings)}")
+        publication = publish_records(account, keys, user_of(request))
         if publication.records:
             records = "1 record" if publication.records == 1 else f"{publication.records} records"
             messages.success(request, f"Published {records}, publication {publication.number}.")

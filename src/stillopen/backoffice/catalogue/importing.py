@@ -76,10 +76,10 @@ def _store(
         product = known.get(row.sku)
         if product is None:
             product = Product(account=account, sku=row.sku, tax=fallback)
-            _fill(product, row, categories, fallback)
+            _fill(product, row, categories)
             new.append(product)
             known[row.sku] = product
-        elif _fill(product, row, categories, fallback):
+        elif _fill(product, row, categories):
             changed.append(product)
     _write(new + changed)
     pages = _quick_keys(account, rows, known)
@@ -138,18 +138,15 @@ def _categories(
     return known, new
 
 
-def _fill(
-    product: Product, row: ProductRow, categories: dict[str, Category], fallback: TaxRate
-) -> bool:
-    """Set what the row says; whether anything differs."""
+def _fill(product: Product, row: ProductRow, categories: dict[str, Category]) -> bool:
+    """Set what the row says; whether anything differs. An empty tax leaves the one there is."""
     category = categories[row.category.casefold()] if row.category else None
-    tax = row.tax or fallback
     values = {
         "name": row.name,
         "price": row.price,
         "barcodes": list(row.barcodes),
         "category_id": category.id if category else None,
-        "tax_id": tax.id,
+        "tax_id": row.tax.id if row.tax else product.tax_id,
         "cost": row.cost,
         "unit": row.unit,
         "active": True,

@@ -50,7 +50,11 @@ class PreviewRow(msgspec.Struct, frozen=True, kw_only=True):
 
 def preview(account: Account) -> list[PreviewRow]:
     """All pending changes of ``account`` against what registers see now, oldest first."""
-    pending = drafts.pending(account)
+    return preview_of(account, drafts.pending(account))
+
+
+def preview_of(account: Account, pending: Sequence[DraftChange]) -> list[PreviewRow]:
+    """The same for some of the pending changes, in their order."""
     after: dict[kinds.Key, dict[str, bytes | None]] = defaultdict(dict)
     by_scope: dict[tuple[str, str], list[UUID]] = defaultdict(list)
     for change in render(account, [(c.kind, c.record) for c in pending]):
