@@ -225,8 +225,10 @@ def test_registers_say_what_they_said_last(market: Market, owner: Visitor) -> No
     seller.send(now)
     verbs.add_register(market.store, "R2", None)
     page = text(owner.get("/registers"))
-    assert re.search(r"S1-R1 Connected \d s ago all 1 received \d+ records behind 0\.1\.0", page)
-    assert "S1-R2 Not activated never" in page
+    assert re.search(
+        r"S1-R1 Connected last contact \d+ s ago all 1 received \d+ records behind 0\.1\.0", page
+    )
+    assert "S1-R2 Not activated last contact never" in page
     detail = text(owner.get(f"/registers/{seller.register.id}"))
     assert "All 1 entries of its journal have been received." in detail
     owner.get("/registers/00000000-0000-0000-0000-000000000000", 404)
@@ -242,3 +244,16 @@ def test_stock_per_store(market: Market, owner: Visitor) -> None:
     assert "Mountain cheese – −0.25 kg" in page
     assert "Flat white" not in page
     assert "No product found" in owner.get("/stock", q="hammer")
+
+
+def test_an_address_that_does_not_exist(owner: Visitor) -> None:
+    assert "There is nothing at this address" in owner.get("/nothing/here", 404)
+
+
+def test_pages_load_and_run_nothing_from_elsewhere(owner: Visitor) -> None:
+    response = owner.client.get("/")
+    assert "default-src 'self'" in response["Content-Security-Policy"]
+    body = response.content.decode()
+    assert set(re.findall(r'(?:src|href)="(https?:)?//', body)) == set()
+    assert "<style" not in body and " style=" not in body
+    assert re.findall(r"<script(?![^>]* src=)", body) == []

@@ -15,6 +15,7 @@ from stillopen.backoffice.reports.registers import live_registers
 from stillopen.backoffice.web.access import Viewer, page
 from stillopen.backoffice.web.fields import typed
 from stillopen.backoffice.web.frame import show
+from stillopen.backoffice.web.render import render
 from stillopen.backoffice.web.words import count
 from stillopen.domain.permission import Permission
 
@@ -37,6 +38,11 @@ def changes(request: HttpRequest, viewer: Viewer) -> HttpResponse:
         tills=live_registers(viewer.sight, timezone.now()),
         recent=_recent(viewer),
     )
+
+
+@page()
+def applied(request: HttpRequest, viewer: Viewer) -> HttpResponse:
+    return render(request, "applied_list", tills=live_registers(viewer.sight, timezone.now()))
 
 
 def _recent(viewer: Viewer) -> Sequence[Mapping[str, object]]:

@@ -35,6 +35,7 @@ urlpatterns = [
     path("products/<uuid:product_id>/price", products.change_price),
     path("products/<uuid:product_id>/stop", products.stop),
     path("changes", changes.changes),
+    path("changes/applied", changes.applied),
     path("publish", changes.publish),
     path("stock", stock.stock),
     path("employees", employees.employees),
