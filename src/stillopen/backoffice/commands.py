@@ -66,7 +66,7 @@ def import_products(account: str | None, file: Path, publish: bool, store: str |
     if publish:
         publication = publish_records(owner, done.keys, None)
         click.echo(f"Published {publication.records} records, publication {publication.number}.")
-    elif done.keys:
+    elif done.new or done.changed:
         click.echo("They are drafts until somebody publishes them.")
 
 

@@ -34,7 +34,8 @@ _FIELDS = {
 
 
 class Imported(msgspec.Struct, frozen=True, kw_only=True):
-    """What an import did; ``keys`` are the records that are drafts now."""
+    """What an import did. ``keys`` are all records of the file, also those that were there before:
+    publishing them publishes the file, whoever imported it first."""
 
     rows: int
     new: int
@@ -84,15 +85,16 @@ def _store(
     _write(new + changed)
     pages = _quick_keys(account, rows, known)
     stock = [(known[row.sku].id, row.stock) for row in rows if row.stock is not None]
-    keys = [kinds.key_of(row) for row in [*new_categories, *new, *changed, *pages]]
-    record_changes(account, keys, f"imported from {source}", user)
+    edited = [*new_categories, *new, *changed, *(page for page, differs in pages if differs)]
+    record_changes(account, map(kinds.key_of, edited), f"imported from {source}", user)
+    named = [*new_categories, *(known[row.sku] for row in rows), *(page for page, _ in pages)]
     return Imported(
         rows=len(rows),
         new=len(new),
         changed=len(changed),
         stocked=set_initial_stock(account, store, stock, f"import:{uuid4()}"),
         unknown_columns=unknown,
-        keys=tuple(keys),
+        keys=tuple(map(kinds.key_of, named)),
     )
 
 
@@ -173,21 +175,25 @@ def _write(products: list[Product]) -> None:
 
 def _quick_keys(
     account: Account, rows: Iterable[ProductRow], known: dict[str, Product]
-) -> list[QuickKeys]:
-    """Add tiles to their pages, in the order of place then file; a tile is on its page once."""
+) -> list[tuple[QuickKeys, bool]]:
+    """Add tiles to their pages, in the order of place then file; a tile is on its page once.
+
+    Returns the pages that the file names, and whether each differs now.
+    """
     tiles: dict[str, list[tuple[int, str]]] = defaultdict(list)
     for row in rows:
         if row.quick_key:
             tiles[row.quick_key.page].append((row.quick_key.place, str(known[row.sku].id)))
     pages = {page.name: page for page in QuickKeys.objects.filter(account=account)}
-    changed: list[QuickKeys] = []
+    named: list[tuple[QuickKeys, bool]] = []
     for name, wanted in tiles.items():
         page = pages.get(name) or QuickKeys(account=account, name=name, position=len(pages))
         pages[name] = page
         ids = [product for _, product in sorted(wanted, key=lambda tile: tile[0])]
         products = list(dict.fromkeys([*page.products, *ids]))
-        if page._state.adding or products != page.products:
+        differs = page._state.adding or products != page.products
+        if differs:
             page.products = products
             page.save()
-            changed.append(page)
-    return changed
+        named.append((page, differs))
+    return named
