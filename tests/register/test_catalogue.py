@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stillopen.domain.pricing import Price
 from stillopen.register.store.catalogue import Catalogue
 from stillopen.sync import records
 from stillopen.sync.messages import Cursor, FeedRow
@@ -326,7 +327,7 @@ def test_any_run_of_transfers_ends_in_what_was_published(
 
 def test_prices_are_kept_with_their_dates(catalogue: Catalogue) -> None:
     flip = datetime(2026, 3, 2, 0, 0, tzinfo=UTC).replace(tzinfo=None)
-    prices = (records.Price(amount=1000), records.Price(amount=800, since=flip))
+    prices = (Price(amount=1000), Price(amount=800, since=flip))
     apply(catalogue, feed_row(1, ACCOUNT, "a", product("a", "A", 0, prices=prices)))
     found = catalogue.product("a")
     assert found is not None and found.record.prices == prices

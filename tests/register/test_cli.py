@@ -6,7 +6,7 @@ import subprocess
 import threading
 import time
 from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,7 +59,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def served(folder: Path):  # type: ignore[no-untyped-def]
+def served(folder: Path) -> Iterator[Server]:
     server = Server(
         ["register", "serve", "--data-dir", str(folder)],
         "/api/v1/status",
@@ -185,7 +185,7 @@ def test_it_ends_in_order_while_a_screen_listens(run: Run, folder: Path, served:
 
 
 def test_it_listens_on_this_machine_only(served: Server) -> None:
-    outside = [a[4][0] for a in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)]
+    outside = [str(a[4][0]) for a in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)]
     for address in {a for a in outside if not a.startswith("127.")}:
         with pytest.raises(OSError), socket.create_connection((address, served.port), timeout=1):
             pass

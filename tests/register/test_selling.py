@@ -1,5 +1,6 @@
 """From the scan to the receipt, on real files."""
 
+import itertools
 from contextlib import closing
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -8,8 +9,16 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
+from stillopen.domain.barcode import Carries
 from stillopen.domain.businessday import zone
 from stillopen.domain.discount import Discount, DiscountKind
 from stillopen.domain.errors import DomainError
@@ -127,7 +136,7 @@ def test_a_weight_on_the_label_is_priced_here(tmp_path: Path) -> None:
         weighed = records.AccountSettings(
             name=settings.name,
             rules=settings.rules,
-            embedded_prefixes={"29": records.Carries.WEIGHT},
+            embedded_prefixes={"29": Carries.WEIGHT},
         )
         change(till, (SCOPES[0], "acc-1", weighed))
         code = "291234500250"
@@ -552,6 +561,7 @@ class CartMachine(RuleBasedStateMachine):
     """Whatever is done to it, what is on disk is what was answered, and every sale adds up."""
 
     folder: Path
+    numbers = itertools.count()
 
     def __init__(self) -> None:
         super().__init__()
@@ -560,8 +570,7 @@ class CartMachine(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        CartMachine.count = getattr(CartMachine, "count", 0) + 1
-        self.till = make_till(CartMachine.folder / str(CartMachine.count))
+        self.till = make_till(CartMachine.folder / str(next(CartMachine.numbers)))
         self.session = signed_in(self.till)
         self.view = current_cart(self.till)
 
@@ -622,6 +631,5 @@ class CartMachine(RuleBasedStateMachine):
 
 def test_any_run_of_cart_operations(tmp_path: Path) -> None:
     CartMachine.folder = tmp_path
-    test = CartMachine.TestCase()
-    test.settings = settings(max_examples=15, stateful_step_count=20, deadline=None)
-    test.runTest()
+    few = settings(max_examples=15, stateful_step_count=20, deadline=None)
+    run_state_machine_as_test(CartMachine, settings=few)

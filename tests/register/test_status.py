@@ -1,5 +1,6 @@
 """What the till says of itself; above all that *All data is synced* is never said falsely."""
 
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -82,7 +83,7 @@ def test_whatever_is_known_the_sentence_is_true(
 
 
 @pytest.fixture(scope="module")
-def status_till(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
+def status_till(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Till]:
     till = make_till(tmp_path_factory.mktemp("status"))
     session = signed_in(till)
     sell_one(till, session)
