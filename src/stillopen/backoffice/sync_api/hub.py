@@ -90,7 +90,7 @@ class Hub:
     def __init__(self) -> None:
         self._streams: dict[str, Stream] = {}  # by register
         self._accounts: dict[str, set[Stream]] = {}
-        self._fresh: set[str] = set()  # accounts that somebody joined since the last look
+        self._fresh: set[Stream] = set()  # joined since the last look
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
@@ -106,7 +106,7 @@ class Hub:
             old = self._streams.get(ticket.register)
             self._streams[ticket.register] = stream
             self._accounts.setdefault(ticket.account, set()).add(stream)
-            self._fresh.add(ticket.account)
+            self._fresh.add(stream)
         if old is not None:
             old.end()
         if self._thread is None:
@@ -150,20 +150,22 @@ class Hub:
         django.db.connections.close_all()
 
     def _look(self) -> None:
+        """Tell the streams of accounts that moved, and those that joined: for them anything may be new."""
         with self._lock:
             accounts = list(self._accounts)
             fresh, self._fresh = self._fresh, set()
         if not accounts:
             return
         try:
-            moved = self._watch.moved(accounts, fresh)
-            for account in moved:
+            moved = self._watch.moved(accounts)
+            for account in {*moved, *(stream.ticket.account for stream in fresh)}:
                 with self._lock:
-                    streams = list(self._accounts.get(account, ()))
+                    group = self._accounts.get(account, set())
+                    streams = list(group if account in moved else group & fresh)
                 self._tell(streams, self._watch.read(account, [s.ticket for s in streams]))
         except django.db.Error:
             with self._lock:
-                self._fresh |= fresh | set(accounts)
+                self._fresh.update(*self._accounts.values())
             raise
 
     def _tell(self, streams: Iterable[Stream], news: Mapping[str, "News | None"]) -> None:
@@ -201,15 +203,14 @@ class Watch:
         self._pulses, self._version = {}, None
         django.db.connection.close()
 
-    def moved(self, accounts: list[str], fresh: set[str]) -> list[str]:
-        """Those of ``accounts`` whose pulse is another than at the last look, and all ``fresh`` ones."""
-        if not fresh and not self._file_changed():
-            return []
+    def moved(self, accounts: list[str]) -> set[str]:
+        """Those of ``accounts`` whose pulse is another than at the last look."""
+        if not self._file_changed():
+            return set()
         with django.db.connection.cursor() as cursor:
             pulses = _pulses(cursor, accounts)
-        moved = [a for a in accounts if a in fresh or pulses.get(a) != self._pulses.get(a)]
-        self._pulses = pulses
-        return moved
+        before, self._pulses = self._pulses, pulses
+        return {account for account in pulses if pulses[account] != before.get(account)}
 
     def _file_changed(self) -> bool:
         """SQLite tells for next to nothing whether anyone else wrote to the file."""
