@@ -240,6 +240,18 @@ def test_a_code_stands_before_names_and_short_texts_go_by_the_alphabet(shelf: Ca
     assert names(shelf, "") == sorted(names(shelf, ""), key=str.casefold)
 
 
+def test_a_word_that_thousands_have_is_answered_and_paged_all_the_same(
+    catalogue: Catalogue,
+) -> None:
+    apply(catalogue, *(row(n, f"k{n}", f"Thing {n % 7} {n}") for n in range(1, 1201)), seq=1200)
+    apply(catalogue, row(1201, "x", "Best thing"), seq=1201)
+    seen: list[str] = []
+    while page := catalogue.search("thing", limit=100, offset=len(seen)):
+        seen += [item.id for item in page]
+    assert len(seen) == len(set(seen)) == 1201
+    assert names(catalogue, "best")[0] == "Best thing"
+
+
 def test_search_pages(shelf: Catalogue) -> None:
     whole = [item.id for item in shelf.search("coffee")]
     parts = [item.id for n in range(4) for item in shelf.search("coffee", limit=1, offset=n)]

@@ -1,6 +1,7 @@
 """Serving a till: one process per folder, a listening socket, an orderly end."""
 
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -15,6 +16,8 @@ from stillopen.register.till import Till
 
 #: Seconds after which streams that are still open are cut when the program ends.
 LAST_CALL = 2
+#: Seconds after which a thread (a page of the feed being written) must let a screen have its turn.
+FAIR_SHARE = 0.001
 
 
 class Server(uvicorn.Server):
@@ -37,6 +40,7 @@ def serve(
     """Serve ``data_dir`` until SIGTERM or SIGINT; tells ``say`` where. ``in_use``, ``port_in_use``."""
     url = url_of(host, port)
     with only_one(data_dir, url), listen(host, port) as listener:
+        sys.setswitchinterval(FAIR_SHARE)
         say(f"Register at {url}")
         till = Till.open(data_dir)
         app = build_app(till, Syncer(till), (*names, host))

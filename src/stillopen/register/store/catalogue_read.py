@@ -17,6 +17,8 @@ _MAX_TEXT = 200
 _MAX_WORDS = 12
 #: From this many characters on, the search ranks; below, it goes by the alphabet.
 RANK_FROM = 3
+#: More matches than this are not put in order.
+MANY = 500
 
 Found = tuple[str, ProductRecord]
 
@@ -99,10 +101,9 @@ class Snapshot:
             return
         yield lambda: [x for x in [self.by_barcode(text)] if x]
         yield lambda: self._by_start("sku", fold(text), limit)
-        if len(text) < RANK_FROM:
-            yield lambda: self._by_start("name", fold(text), limit)
+        yield lambda: self._by_start("name", fold(text), limit)
         if words and max(map(len, words)) > 1:
-            yield lambda: self._by_words(words, limit, ranked=len(text) >= RANK_FROM)
+            yield lambda: self._by_words(words, limit, len(text) >= RANK_FROM)
 
     def _by_start(self, column: str, start: str, limit: int) -> list[Found]:
         return self._products(
@@ -115,12 +116,18 @@ class Snapshot:
 
     def _by_words(self, words: list[str], limit: int, ranked: bool) -> list[Found]:
         match = " ".join(f'"{word}"*' for word in words)
-        order = "rank" if ranked else "words.name"
+        order = f"ORDER BY {'rank' if ranked else 'words.name'}"
+        if self._are_many(match):
+            order = ""  # as filed: putting thousands in order takes longer than the next key press
         return self._products(
             f"SELECT {_FIELDS} FROM words JOIN row ON row.n = words.rowid WHERE words MATCH ?",
             match,
-            end=f"ORDER BY {order} LIMIT {int(limit)}",
+            end=f"{order} LIMIT {int(limit)}",
         )
+
+    def _are_many(self, match: str) -> bool:
+        sql = f"SELECT 1 FROM words WHERE words MATCH ? LIMIT {MANY + 1}"
+        return len(self._db.query(sql, match)) > MANY
 
     def _first(self, sql: str, *parameters: object) -> Found | None:
         found = self._products(sql, *parameters)
