@@ -137,7 +137,8 @@ class Syncer:
             while True:
                 heard = await self._exchange()
                 sent, received = sent + heard.acked, received + heard.received
-                if not self._engine.has_work():
+                # After a switch one more is due: the Back Office shows what each register has applied.
+                if not heard.switched and not self._engine.has_work():
                     break
         except WireError as failure:
             error = failure
