@@ -5,7 +5,7 @@ import uuid
 import msgspec
 import pytest
 
-from stillopen.backoffice.accounts.models import Account
+from stillopen.backoffice.accounts.models import Account, Employee, Role
 from stillopen.backoffice.devices.models import Register
 from stillopen.backoffice.ingest.models import Entry, ExceptionItem
 from stillopen.backoffice.ingest.retry import (
@@ -200,6 +200,28 @@ def test_an_employee_unknown_here_is_an_exception_once_a_shift(till: Till) -> No
     till.sell(100, employee=stranger)
     till.send()
     assert (Receipt.objects.count(), open_codes()) == (3, ["not_permitted"])
+
+
+def make_employee(till: Till, permissions: list[str]) -> Employee:
+    account = till.register.account
+    role = Role.objects.create(account=account, name=str(permissions), permissions=permissions)
+    return Employee.objects.create(account=account, code=role.name, name="Ben", role=role)
+
+
+def test_what_an_employee_may_do_is_looked_at_and_never_refused(till: Till) -> None:
+    seller, opener = make_employee(till, ["sale.sell"]), make_employee(till, ["register.open"])
+    till.sell(100, employee=str(seller.id))
+    till.sell(100, employee=str(opener.id).upper())
+    till.send()
+    [item] = ExceptionItem.objects.all()
+    assert item.details["employee"] == str(opener.id)
+    assert item.details["permission"] == "sale.sell"
+    seller.active = False
+    seller.save()
+    till.shift = str(uuid.uuid4())
+    till.sell(100, employee=str(seller.id))
+    assert till.send().not_applied == ()
+    assert (Receipt.objects.count(), open_codes()) == (3, ["not_permitted"] * 2)
 
 
 def test_the_same_id_in_two_branches_is_applied_once(till: Till) -> None:

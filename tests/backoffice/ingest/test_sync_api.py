@@ -173,12 +173,14 @@ def test_an_exchange_with_nothing_to_say_is_small_and_quick(http: HttpTill) -> N
 # -- the poke stream
 
 
+@pytest.mark.serial
 def test_a_heartbeat_comes_at_once_and_every_two_seconds(http: HttpTill) -> None:
     with http.listen() as events:
         next_event(events, "hb", 0.5)
         assert next_event(events, "hb", 2.6) > 1.5
 
 
+@pytest.mark.serial
 def test_a_publication_pokes_the_registers_of_its_scope_only(
     http: HttpTill, server: Server
 ) -> None:
@@ -207,6 +209,7 @@ def test_a_publication_pokes_the_registers_of_its_scope_only(
         next_event(events, "poke", 1.0)
 
 
+@pytest.mark.serial
 def test_what_was_published_just_before_is_poked_at_once(http: HttpTill) -> None:
     http.send()
     publish_something(http.till)
@@ -214,6 +217,7 @@ def test_what_was_published_just_before_is_poked_at_once(http: HttpTill) -> None
         next_event(events, "poke", 1.0)
 
 
+@pytest.mark.serial
 def test_the_stream_ends_when_the_register_is_revoked(http: HttpTill) -> None:
     with http.listen() as events:
         next_event(events, "hb", 0.5)
@@ -242,6 +246,7 @@ def test_who_may_not_listen(http: HttpTill, server: Server) -> None:
     assert status({proof.HEADER: unknown}) == (401, "unknown_register")
 
 
+@pytest.mark.serial
 def test_a_second_stream_of_a_register_ends_the_first(http: HttpTill, server: Server) -> None:
     again = HttpTill(http.till, server.url)
     with http.listen() as first, again.listen() as second:

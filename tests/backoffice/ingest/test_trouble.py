@@ -247,6 +247,17 @@ def test_a_register_ahead_of_the_server_is_told_to_rewind(till: Till) -> None:
     assert till.send().ack.seq == 5
 
 
+def test_two_entries_of_one_number_in_a_request(till: Till) -> None:
+    """The first one counts, and what is stored is what the ack names."""
+    first = till.sell(100)
+    till.entries.pop()
+    second = till.sell(200)
+    answer = till.send([first, second])
+    assert answer.ack.hash == first.hash
+    assert [bytes(e.body) for e in Entry.objects.all()] == [first.body]
+    assert Receipt.objects.get().total == 100
+
+
 # -- several at once
 
 

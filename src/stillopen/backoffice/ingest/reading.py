@@ -85,7 +85,7 @@ def _check_origin(body: EntryBody, fact: Fact, place: Place) -> None:
         raise DomainError(
             "foreign_entry",
             "This entry belongs to another register or another place in the journal.",
-            register=clip(body.register, 40),
-            epoch=clip(body.epoch, 40),
-            seq=str(body.seq),
+            said_register=clip(body.register, 40),
+            said_epoch=clip(body.epoch, 40),
+            said_seq=clip(str(body.seq), 40),
         )

@@ -161,8 +161,8 @@ class _Exchange:
 
     def _receive(self, verdict: Verdict, facts: Sequence[Fact]) -> bool | None:
         """Apply and keep what the verdict accepts; returns what was said of the PIN block."""
-        by_seq = {fact.entry.seq: fact for fact in facts}
-        accepted = [by_seq[entry.seq] for entry in verdict.accept]
+        read = {fact.entry: fact for fact in facts}
+        accepted = [read[entry] for entry in verdict.accept]
         application = Application(self.cursor, self.place, self.now)
         if self.device.state != "active":
             hold_after_revocation(accepted)
