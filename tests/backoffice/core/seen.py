@@ -11,6 +11,9 @@ from stillopen.backoffice.feed.models import Published
 from stillopen.domain.errors import DomainError
 from stillopen.sync import records
 
+#: For tables of bad input that is refused before a database has a part in it.
+on_sqlite = pytest.mark.parametrize("backoffice", ["sqlite"], indirect=True)
+
 
 def seen(account: Account, kind: str, scope: str = "account") -> dict[UUID, Any]:
     """Record id → record, of those not deleted."""

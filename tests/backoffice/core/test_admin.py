@@ -25,7 +25,7 @@ from stillopen.backoffice.catalogue.verbs import change_product, create_category
 from stillopen.backoffice.devices import verbs
 from stillopen.domain.pricing import Price
 from tests.backoffice.core.conftest import PASSWORD
-from tests.backoffice.core.seen import seen
+from tests.backoffice.core.seen import on_sqlite, seen
 
 PRODUCTS = "/admin/catalogue/product/"
 NO_PRICES = {"price_changes-TOTAL_FORMS": "0", "price_changes-INITIAL_FORMS": "0"}
@@ -123,6 +123,7 @@ BAD_FORMS = [
 ]
 
 
+@on_sqlite
 @pytest.mark.parametrize(("changes", "field"), BAD_FORMS)
 def test_a_form_says_what_is_wrong_with_it(
     shop: Account, apple: Product, boss: Client, changes: dict[str, str], field: str

@@ -14,7 +14,7 @@ from stillopen.backoffice.catalogue.publishing import publish_drafts, publish_re
 from stillopen.backoffice.catalogue.verbs import create_product, create_tax_rate, remove_product
 from stillopen.backoffice.stock.models import Level, Movement
 from stillopen.domain.pricing import Price
-from tests.backoffice.core.seen import refused, seen
+from tests.backoffice.core.seen import on_sqlite, refused, seen
 
 FULL = """\
 sku,name,price,barcode,category,tax,cost,unit,stock,quick_key
@@ -166,6 +166,7 @@ BAD_ROWS = [
 ]
 
 
+@on_sqlite
 @pytest.mark.parametrize(("text", "line", "words"), BAD_ROWS)
 def test_a_bad_row_is_named_and_nothing_is_imported(
     shop: Account, store: Store, tmp_path: Path, text: str, line: int, words: str
@@ -192,6 +193,7 @@ BAD_FILES: list[tuple[str | bytes, str]] = [
 ]
 
 
+@on_sqlite
 @pytest.mark.parametrize(("content", "code"), BAD_FILES)
 def test_a_file_that_is_none(
     shop: Account, store: Store, tmp_path: Path, content: bytes, code: str

@@ -39,7 +39,7 @@ from stillopen.backoffice.feed.models import Head
 from stillopen.domain.permission import DEFAULT_ROLES, Permission
 from stillopen.domain.pricing import Price
 from stillopen.domain.tax import TaxRounding
-from tests.backoffice.core.seen import refused, seen
+from tests.backoffice.core.seen import on_sqlite, refused, seen
 
 #: The wall clock of whichever store.
 NEW_YEAR = datetime.fromisoformat("2030-01-01")
@@ -265,6 +265,7 @@ BAD_PRODUCTS = [
 ]
 
 
+@on_sqlite
 @pytest.mark.parametrize(("values", "code"), BAD_PRODUCTS)
 def test_a_bad_product_is_refused(
     shop: Account, apple: Product, values: dict[str, object], code: str
