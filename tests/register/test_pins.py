@@ -126,6 +126,13 @@ def test_guessing_in_parallel_gets_no_more_tries(till: Till) -> None:
     assert kinds(till).count("pin_blocked") == 1
 
 
+def test_many_people_with_the_right_pin_at_once_all_get_in(till: Till) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        sessions = list(pool.map(lambda _: sign_in(till, "1", PIN), range(16)))
+    assert len({session.token for session in sessions}) == 16
+    assert wrong(till).details["tries_left"] == 4
+
+
 def test_a_strike_is_on_disk_before_the_pin_is_looked_at(
     till: Till, monkeypatch: pytest.MonkeyPatch
 ) -> None:

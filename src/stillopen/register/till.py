@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
+from threading import Lock
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -76,6 +77,8 @@ class Till:
         self.clock = clock
         self.device = device
         self.sessions = Sessions()
+        #: Held while a PIN is checked (in a thread).
+        self.signing_in = Lock()
         self.link = LinkView(since=clock.now())
         #: Replaced by the syncer.
         self.sync_now: SyncNow = _no_syncer
