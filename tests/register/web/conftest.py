@@ -40,7 +40,12 @@ NAMES = (
 def products() -> dict[str, records.ProductRecord]:
     goods = {
         f"p-{n}": shop.product(
-            f"A{n:03d}", NAMES[n - 1], 100 + n, [CODES[n - 1]], category="c-drinks", picture="coffee"
+            f"A{n:03d}",
+            NAMES[n - 1],
+            100 + n,
+            [CODES[n - 1]],
+            category="c-drinks",
+            picture="coffee",
         )
         for n in range(1, 21)
     }
@@ -197,5 +202,3 @@ def burst(page: Page, code: str, end: str = "\n") -> None:
 def key_in(page: Page, text: str) -> None:
     """Typed by a person: 60 ms from key to key."""
     page.keyboard.type(text, delay=60)
-
-

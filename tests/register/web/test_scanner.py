@@ -169,9 +169,7 @@ def test_a_pin_typed_very_fast_is_no_scan(page: Page, served: Served, fast: int)
     page.wait_for_url("**/open")
 
 
-def test_scans_of_the_time_the_till_was_gone_are_added_after_it(
-    page: Page, served: Served
-) -> None:
+def test_scans_of_the_time_the_till_was_gone_are_added_after_it(page: Page, served: Served) -> None:
     """The browser keeps what was not answered and repeats it, also over a change of the page."""
     open_till(page, served)
     page.route("**/ui/scan", lambda route: route.abort())

@@ -39,8 +39,9 @@ function takeOver() {
     ({ held, began, last } = cut);
     timer = setTimeout(hand, GAP + 5);
   }
-  removeEventListener("keydown", window.keepEarly, true);
-  for (const key of window.earlyKeys) keydown({ ...key, target: document.activeElement, preventDefault() {}, stopPropagation() {}, early: true });
+  removeEventListener("keydown", window.early.onKey, true);
+  const rest = { early: true, preventDefault() {}, stopPropagation() {} };
+  for (const key of window.early.keys) keydown({ ...key, ...rest, target: document.activeElement });
 }
 
 function keydown(event) {
@@ -111,8 +112,8 @@ function goesOn() {
 
 function insert(field, text) {
   if (document.activeElement !== field) {
-    field.focus();
-    field.setSelectionRange(field.value.length, field.value.length);
+    field.focus(); // typing anew begins anew
+    field.value = "";
   }
   field.setRangeText(text, field.selectionStart, field.selectionEnd, "end");
   field.dispatchEvent(new Event("input", { bubbles: true }));

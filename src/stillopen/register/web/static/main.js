@@ -3,7 +3,7 @@ import { hand, listen } from "./keys.js";
 import { watch } from "./live.js";
 import { listenPads } from "./pad.js";
 import { run } from "./queue.js";
-import { cart, clearSearch, closeEditors, command, ignore, reloadCart, scanned, searchesNow, showTender, showTiles, typed } from "./sale.js";
+import { cart, clearSearch, closeEditors, command, ignore, paid, reloadCart, scanned, searchesNow, showTender, showTiles, typed } from "./sale.js";
 import { shortcut } from "./shortcuts.js";
 import { flash, toast } from "./toast.js";
 
@@ -106,10 +106,18 @@ function begin() {
   body.addEventListener("htmx:sendError", () => toast(NOT_THERE));
   body.addEventListener("toast", (event) => toast(event.detail));
   body.addEventListener("till:cart", reloadCart);
+  body.addEventListener("paid", paid);
   watch();
   flash();
   if (body.dataset.scan === "add") run(); // what was scanned before the page changed
   ($("[data-pin-form] [data-kind]") || $("form[data-count] [data-kind=money]") || $(".counting [data-kind]"))?.focus();
 }
 
+/** Taps that came before htmx and the rest were ready. */
+function takeOverTaps() {
+  removeEventListener("click", window.early.onTap, true);
+  for (const target of window.early.taps) if (target.isConnected) target.click();
+}
+
 if (!$("[data-paper]")) begin();
+document.addEventListener("DOMContentLoaded", takeOverTaps);

@@ -15,7 +15,13 @@ onAnswer((answer) => {
     if (result.ok) done(result);
     else refused(result);
   }
+  if ($("#tender")) followSale(); // what is due has changed under the payment panel
 });
+
+function followSale() {
+  if ($("#pay").disabled) showTiles();
+  else showTender();
+}
 
 function done(result) {
   if (["resume", "discard", "park"].includes(result.do)) showTiles();
@@ -126,13 +132,25 @@ export function clearSearch() {
   box.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
+/** Load the middle of the order screen. What went wrong is said by htmx:sendError. */
+function show(address) {
+  window.htmx.ajax("GET", address, "#work").catch(() => {});
+}
+
 export function ignore() {
   $("#unknown")?.replaceChildren();
 }
 
 export function showTiles() {
   const tab = $("#tab-now")?.value || "";
-  if (cart()) window.htmx.ajax("GET", `/ui/tiles?tab=${encodeURIComponent(tab)}`, "#work");
+  if (!cart()) return;
+  $("#search").value = "";
+  show(`/ui/tiles?tab=${encodeURIComponent(tab)}`);
+}
+
+/** The tiles are back with the sale paid: the search that led to it is over. */
+export function paid() {
+  $("#search").value = "";
 }
 
 /** Digits are most likely a code: the tiles stay until the cashier stops to think. */
@@ -140,11 +158,12 @@ let later = 0;
 export function searchesNow(box) {
   clearTimeout(later);
   const listed = $("#tiles")?.dataset.tab;
+  if (!box.value && $("[data-panel]")) return false;
   if (!listed || !/^[\d*.,]*$/.test(box.value)) return true;
   const text = box.value;
   later = setTimeout(() => {
     const address = `/ui/tiles?q=${encodeURIComponent(text)}`;
-    if (/\d$/.test(text) && box.value === text) window.htmx.ajax("GET", address, "#work");
+    if (/\d$/.test(text) && box.value === text) show(address);
   }, 500);
   return false;
 }
@@ -154,5 +173,5 @@ export async function showTender() {
   ignore();
   await idle(); // what was scanned before Pay belongs to this sale
   closeEditors();
-  window.htmx.ajax("GET", "/ui/tender", "#work");
+  show("/ui/tender");
 }

@@ -1,0 +1,203 @@
+"""Form: nothing overflows or hides at both sizes, targets are large enough, pages work as they should."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from stillopen.register.linkview import LineState
+from tests.register.web.conftest import (
+    CODES,
+    Serve,
+    Served,
+    burst,
+    open_till,
+    setting,
+    tap_digits,
+)
+from tests.support.browser import DESK, TILL
+
+PAGES = (
+    "/sell",
+    "/receipts",
+    "/receipts/S1-R1-000001",
+    "/sync",
+    "/sync/status",
+    "/operations",
+    "/operations/pay_in",
+    "/operations/pay_out",
+    "/operations/drop",
+    "/operations/no-sale",
+    "/operations/x-report",
+    "/operations/close",
+    "/settings",
+    "/help",
+    "/support",
+)
+
+#: Elements that stick out of the window, or text that sticks out of its box, as short words.
+STICKING_OUT = """() => {
+  const found = [];
+  if (document.documentElement.scrollWidth > innerWidth) found.push("the page is too wide");
+  for (const e of document.querySelectorAll("body *")) {
+    const box = e.getBoundingClientRect();
+    if (!box.width || e.closest(".cats, .sr, template, svg")) continue;
+    if (box.right > innerWidth + 1 || box.left < -1) found.push(`${e.className} leaves the window`);
+    const style = getComputedStyle(e);
+    if (e.scrollWidth > e.clientWidth + 1 && style.overflowX === "visible" && e.clientWidth && style.display !== "inline")
+      found.push(`${e.tagName}.${e.className}: ${e.textContent.trim().slice(0, 40)} is too wide`);
+  }
+  return found;
+}"""
+
+#: Buttons and links smaller than a finger.
+TOO_SMALL = """(least) => [...document.querySelectorAll("button, a, summary, label.btn, label.face")]
+  .filter((e) => e.offsetParent && !e.closest(".sr"))
+  .map((e) => [e, e.getBoundingClientRect()])
+  .filter(([e, box]) => Math.round(Math.min(box.height, Math.max(box.width, box.height))) < least)
+  .map(([e, box]) => `${e.textContent.trim()} ${box.width}×${box.height}`)"""
+
+
+@pytest.fixture(params=[TILL, DESK], ids=["1024", "1920"])
+def screen(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
+    context = browser.new_context(viewport=request.param)
+    yield context.new_page()
+    context.close()
+
+
+def check(page: Page) -> None:
+    assert page.evaluate(STICKING_OUT) == []
+    assert page.evaluate(TOO_SMALL, 44) == []
+
+
+def test_every_page_fits_and_can_be_touched(screen: Page, served: Served) -> None:
+    screen.goto(served.url)
+    check(screen)
+    open_till(screen, served)
+    for code in CODES[:3]:
+        burst(screen, code)
+    expect(screen.locator(".cl")).to_have_count(3)
+    screen.locator("#pay").click()
+    screen.get_by_role("button", name="Exact").click()
+    expect(screen.locator("#paid")).to_be_visible()
+    served.line(LineState.OFFLINE, "unreachable")
+    for path in PAGES:
+        screen.goto(served.url + path)
+        expect(screen.locator("#line .red")).to_be_visible()
+        assert screen.evaluate(STICKING_OUT) == [], path
+        assert screen.evaluate(TOO_SMALL, 44) == [], path
+
+
+def test_the_order_screen_fits_in_all_its_states(screen: Page, served: Served) -> None:
+    open_till(screen, served)
+    for code in CODES:
+        burst(screen, code)
+    expect(screen.locator(".cl")).to_have_count(20)
+    check(screen)
+    heights = [
+        box["height"] for box in (t.bounding_box() for t in screen.locator(".tile").all()) if box
+    ]
+    assert min(heights) >= 64
+    screen.locator(".cl .open").nth(2).click()
+    expect(screen.locator(".editor")).to_be_visible()
+    check(screen)
+    screen.get_by_role("button", name="More…").click()
+    expect(screen.get_by_role("heading", name="More")).to_be_visible()
+    check(screen)
+    screen.locator("#pay").click()
+    expect(screen.locator("#due")).to_be_visible()
+    check(screen)
+    pay, window = screen.locator("#pay").bounding_box(), screen.viewport_size
+    assert pay and window
+    assert pay["y"] + pay["height"] <= window["height"]  # always in sight, bottom right
+    tap_digits(screen, "1000000")
+    screen.get_by_role("button", name="Cash", exact=True).click()
+    expect(screen.locator(".sure")).to_be_visible()
+    check(screen)
+    screen.get_by_role("button", name="Yes, take").click()
+    expect(screen.locator("#paid")).to_be_visible()
+    check(screen)
+
+
+def test_the_count_fills_the_amount_and_the_z_shows_the_difference(
+    page: Page, served: Served
+) -> None:
+    open_till(page, served)
+    burst(page, CODES[0])
+    page.locator("#pay").click()
+    page.get_by_role("button", name="Exact").click()
+    expect(page.locator("#paid")).to_be_visible()
+    page.goto(f"{served.url}/operations/pay_out")
+    page.get_by_text("Postage").click()
+    page.locator("input[name=amount]").focus()
+    tap_digits(page, "500")
+    page.get_by_role("button", name="Pay out").click()
+    expect(page.locator(".toast")).to_contain_text("€5.00 paid out")
+    page.get_by_role("link", name="Close register").click()
+    expect(page.locator("main")).to_contain_text("Expected: €96.01")
+    page.get_by_label("Number of 50.00", exact=True).focus()
+    tap_digits(page, "1")
+    page.get_by_label("Number of 20.00", exact=True).focus()
+    tap_digits(page, "2")
+    expect(page.locator("input[name=counted]")).to_have_value("90.00")
+    page.get_by_role("button", name="Close register").click()
+    expect(page.get_by_role("heading", name="Z report 1")).to_be_visible()
+    expect(page.locator(".note.yellow")).to_contain_text("€6.01 is missing")
+    page.get_by_role("link", name="Done").click()
+    page.wait_for_url("**/open")
+
+
+def test_a_blind_close_hides_what_is_expected(page: Page, serve: Serve) -> None:
+    served = serve(setting(blind_close=True))
+    open_till(page, served)
+    page.goto(f"{served.url}/operations/close")
+    expect(page.locator("main")).to_contain_text("shown after the count")
+    tap_digits(page, "10000")
+    page.get_by_role("button", name="Close register").click()
+    expect(page.locator(".note.green")).to_contain_text("right to the cent")
+
+
+def test_receipts_are_searched_paged_and_printed_again(page: Page, served: Served) -> None:
+    open_till(page, served)
+    for code in CODES[:2]:
+        burst(page, code)
+        page.locator("#pay:enabled").click()
+        page.get_by_role("button", name="Exact").click()
+        expect(page.locator("#paid")).to_be_visible()
+    page.get_by_role("link", name="Receipts").click()
+    expect(page.locator("tbody tr")).to_have_count(2)
+    page.locator("#search").fill("0002")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    page.locator("tbody tr").click()
+    expect(page.locator(".paper")).to_contain_text("Flat white")
+    before = served.till.journal.head().seq
+    page.get_by_role("button", name="Print again").click()
+    frame = page.frame_locator("iframe")
+    expect(frame.locator(".paper")).to_contain_text("COPY")
+    assert served.till.journal.head().seq == before + 1
+
+
+def test_light_and_dark_both_have_readable_ink(browser: Browser, served: Served) -> None:
+    for scheme in ("light", "dark"):
+        context = browser.new_context(viewport=TILL, color_scheme=scheme)  # type: ignore[arg-type]
+        page = context.new_page()
+        page.goto(served.url)
+        worst = page.evaluate(
+            """() => {
+              const light = (c) => {
+                const [r, g, b] = c.match(/[\\d.]+/g).slice(0, 3).map((v) => v / 255)
+                  .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+                return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+              };
+              const probe = document.body.appendChild(document.createElement("p"));
+              const of = (name) => { probe.style.setProperty("color", `var(${name})`); return light(getComputedStyle(probe).color); };
+              const pairs = [["--ink", "--bg"], ["--ink", "--surface"], ["--ink-2", "--bg"], ["--ink-2", "--surface"], ["--ink-2", "--surface-2"],
+                ["--accent-ink", "--accent"], ["--accent-text", "--accent-soft"], ["--accent-text", "--surface"], ["--green-text", "--green-soft"],
+                ["--yellow-text", "--yellow-soft"], ["--red-text", "--red-soft"], ["--red-text", "--surface"], ["--gray-text", "--gray-soft"]];
+              return pairs.map(([a, b]) => [a, of(a), of(b)])
+                .map(([a, x, y]) => [a, (Math.max(x, y) + 0.05) / (Math.min(x, y) + 0.05)])
+                .sort((a, b) => a[1] - b[1])[0];
+            }"""
+        )
+        assert worst[1] >= 4.5, (scheme, worst)
+        context.close()
