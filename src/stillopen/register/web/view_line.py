@@ -19,6 +19,9 @@ ICONS = {
     "revoked": "lock",
 }
 
+#: Colours of which it matters how long they have lasted.
+_LASTS = ("yellow", "red")
+
 _SELLING = "Selling, receipts and reports work as usual."
 _KEPT = "What you sell is kept here and sent later."
 
@@ -56,7 +59,7 @@ def line_view(till: Till) -> LineView:
     return LineView(
         status=now,
         icon=ICONS.get(now.state, "idle"),
-        since="" if calm or now.since is None else f" since {when(till, now.since)}",
+        since=f" since {when(till, now.since)}" if now.since and now.indicator in _LASTS else "",
         message=_trouble(now) + (_calm_message(till, now) if calm else _message(now)),
         held=_held(now),
         up=now.unsent.count,

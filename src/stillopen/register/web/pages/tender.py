@@ -25,7 +25,7 @@ from stillopen.register.web.pages.frame import Ui, cookie_name, page
 from stillopen.register.web.view import render
 from stillopen.register.web.view_sale import cart_context, fresh_of, tiles_view
 
-#: An amount above this many times what is due is asked about once.
+#: A typed amount above this many times what is due is asked about once.
 SURE_FACTOR = 10
 _TYPES = {TenderType.CASH: "Cash", TenderType.EXTERNAL_CARD: "External card"}
 
@@ -176,7 +176,8 @@ def _take(ui: Ui, form: FormData, given: Given) -> Response:
         )
         cash = [t.amount for t in given.tenders if t.type is TenderType.CASH]
         return ui.part("parts/card.html", **card_context(ui, attempt, cash_given=cash))
-    if amount > SURE_FACTOR * max(given.cash_due, 0) and form.get("sure") != str(amount):
+    typed = "cash" not in form
+    if typed and amount > SURE_FACTOR * max(given.cash_due, 0):
         return _panel(ui, given, sure=amount)
     more = Tender(type=TenderType.CASH, amount=amount)
     return _settle(ui, msgspec.structs.replace(given, tenders=(*given.tenders, more)), version)
