@@ -51,7 +51,7 @@ def take(shop: Shop, browser: Browser, folder: Path) -> None:
 
 def open_shop(shop: Shop) -> Register:
     """The demo's own people and products."""
-    shop.make(demo.PRODUCTS, demo.TAX, roles=())
+    shop.make(demo.PRODUCTS, demo.TAX, roles=(), name=demo.ACCOUNT)
     for person in demo.EMPLOYEES:
         shop.add_employee(person.name, person.role, person.pin, person.last_name)
     shop.backoffice.start()

@@ -118,11 +118,15 @@ class Shop:
         return self._line
 
     def make(
-        self, products: Path | None = None, tax: str = "0", roles: Sequence[str] = ROLES
+        self,
+        products: Path | None = None,
+        tax: str = "0",
+        roles: Sequence[str] = ROLES,
+        name: str = "Test shop",
     ) -> "Shop":
         """Account, an employee per role (PIN 4711), goods published, a token; not serving yet."""
         made = self.command(
-            *("init", "--account", "Test shop", "--currency", "EUR", "--tax", tax),
+            *("init", "--account", name, "--currency", "EUR", "--tax", tax),
             *("--timezone", "Europe/Berlin"),
             *("--admin-email", ADMIN_EMAIL, "--admin-password", ADMIN_PASSWORD),
         )

@@ -34,11 +34,12 @@ class TillScreen:
         lines = self.page.locator("#lines .cl")
         before = lines.count()
         self.tile(product).click()
-        expect(lines.filter(has_text=product)).to_be_visible()
+        line = self.page.locator(f'#lines .cl:has(.name:text-is("{product}"))')
+        expect(line.first).to_be_visible()
         assert lines.count() in (before, before + 1)
 
     def tile(self, product: str) -> Locator:
-        return self.page.locator(".tile", has_text=product)
+        return self.page.locator(f'.tile:has(.name:text-is("{product}"))')
 
     def pay_exact(self) -> str:
         """Pay in cash, exactly; the receipt number."""

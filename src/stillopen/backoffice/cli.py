@@ -128,8 +128,9 @@ def import_products(
 
     Columns sku, name, price, and optional barcode (several with | between), category, tax (name of
     a rate or a percentage that exists), cost, unit, stock, quick_key (yes, a place, a page, or
-    page:place). Prices in major units with a decimal point. Products are found by SKU; columns that
-    the file has not are left as they are. One bad row and nothing is imported.
+    page:place), pictogram, category_colour (for new categories). Prices in major units with a
+    decimal point. Products are found by SKU; columns that the file has not are left as they are.
+    One bad row and nothing is imported.
     """
     _open(folder, database_url).import_products(account, file, publish, store)
 

@@ -53,6 +53,20 @@ def test_all_columns(shop: Account, store: Store, tmp_path: Path) -> None:
     assert [c.name for c in Category.objects.all()] == ["Coffee", "Fruit"]
 
 
+def test_a_pictogram_for_the_tile_and_a_colour_for_a_new_category(
+    shop: Account, store: Store, tmp_path: Path
+) -> None:
+    head = "sku,name,price,category,pictogram,category_colour\n"
+    run(shop, store, tmp_path, head + "C1,Espresso,2.20,Coffee,coffee,sand\n")
+    assert Product.objects.get(sku="C1").picture == "coffee"
+    assert Category.objects.get(name="Coffee").colour == "sand"
+    run(shop, store, tmp_path, head + "C1,Espresso,2.20,Coffee,tea,mint\n")
+    assert Product.objects.get(sku="C1").picture == "tea"
+    assert Category.objects.get(name="Coffee").colour == "sand"
+    error = refused("bad_row", run, shop, store, tmp_path, head + "C1,Espresso,2.20,,dragon,\n")
+    assert "dragon" in error.message
+
+
 @pytest.mark.usefixtures("reduced")
 def test_they_are_drafts_until_published(shop: Account, store: Store, tmp_path: Path) -> None:
     done = run(shop, store, tmp_path, FULL)

@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,11 +11,15 @@ import msgspec
 
 from stillopen.backoffice.catalogue import values as checks
 from stillopen.backoffice.catalogue.models import TaxRate
+from stillopen.design import PICTURES, TINTS
 from stillopen.domain.errors import DomainError
 from stillopen.domain.quantity import MAX_QUANTITY, SCALE
 
 NEEDED = ("sku", "name", "price")
-OPTIONAL = ("barcode", "category", "tax", "cost", "unit", "stock", "quick_key")
+OPTIONAL = (
+    *("barcode", "category", "tax", "cost", "unit", "stock", "quick_key"),
+    *("pictogram", "category_colour"),
+)
 #: Where tiles go whose ``quick_key`` names no page.
 QUICK_KEYS_PAGE = "Quick keys"
 _DELIMITERS = ",;\t"
@@ -46,6 +50,8 @@ class ProductRow(msgspec.Struct, frozen=True, kw_only=True):
     unit: str = ""
     stock: Decimal | None = None
     quick_key: QuickKey | None = None
+    pictogram: str = ""  # one of design.PICTURES
+    category_colour: str = ""  # one of design.TINTS; for a category that is new
 
 
 class ProductFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,7 +158,17 @@ def _row(
         unit=checks.clean_text(cell("unit"), "unit", checks.UNIT_LENGTH, needed=False),
         stock=_stock(cell("stock")),
         quick_key=_quick_key(cell("quick_key")),
+        pictogram=_one_of(cell("pictogram"), PICTURES, "pictogram"),
+        category_colour=_one_of(cell("category_colour"), TINTS, "colour"),
     )
+
+
+def _one_of(text: str, names: Collection[str], what: str) -> str:
+    if text and text not in names:
+        raise DomainError(
+            "bad_value", f"There is no {what} “{text}”; there are: {', '.join(names)}."
+        )
+    return text
 
 
 def _stock(text: str) -> Decimal | None:

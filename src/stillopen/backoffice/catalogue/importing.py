@@ -30,6 +30,7 @@ _FIELDS = {
     "tax": "tax_id",
     "cost": "cost",
     "unit": "unit",
+    "pictogram": "picture",
 }
 
 
@@ -133,7 +134,12 @@ def _categories(
     new: list[Category] = []
     for row in rows:
         if row.category and row.category.casefold() not in known:
-            category = Category(account=account, name=row.category, position=place + len(new) + 1)
+            category = Category(
+                account=account,
+                name=row.category,
+                position=place + len(new) + 1,
+                colour=row.category_colour,
+            )
             known[row.category.casefold()] = category
             new.append(category)
     Category.objects.bulk_create(new, batch_size=_CHUNK)
@@ -151,6 +157,7 @@ def _fill(product: Product, row: ProductRow, categories: dict[str, Category]) ->
         "tax_id": row.tax.id if row.tax else product.tax_id,
         "cost": row.cost,
         "unit": row.unit,
+        "picture": row.pictogram,
         "active": True,
     }
     given = [field for column, field in _FIELDS.items() if column in row.given]
