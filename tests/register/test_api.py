@@ -16,7 +16,8 @@ from stillopen.register.app import build_app
 from stillopen.register.linkview import LineState, LinkView
 from stillopen.register.till import SyncResult, Till
 from stillopen.register.web.api_frame import MAX_BODY
-from tests.register.shop import PIN, Setting, publish
+from stillopen.sync.records import RoleRecord
+from tests.register.shop import PIN, SCOPES, Setting, change, publish
 
 BASE = "http://127.0.0.1:8600/api/v1"
 
@@ -111,7 +112,6 @@ def test_five_wrong_pins(api: Api) -> None:
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("POST", "/sync"),
         ("POST", "/clear-cache"),
         ("POST", "/shift/open"),
         ("POST", "/shift/close"),
@@ -288,6 +288,8 @@ def test_clear_cache_is_refused_unless_green(selling: Api) -> None:
     assert selling.post("/clear-cache").json()["received"] > 7
     assert asked == [True] and selling.till.journal.head() == before
     selling.sign_in("3")
+    seller = RoleRecord(name="Salesperson", permissions=("sale.sell",))
+    change(selling.till, (SCOPES[0], "role-Salesperson", seller))
     refused(selling.post("/clear-cache"), 403, "not_permitted")
 
 

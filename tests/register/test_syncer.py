@@ -294,3 +294,16 @@ async def test_a_long_queue_goes_up_in_order_while_selling_goes_on(b: Bench) -> 
     b.act(5)
     await b.synced(2)
     assert len(b.cloud.server.entries) == b.till.journal.head().seq
+
+
+@story
+async def test_activated_again_it_goes_on_without_a_restart(b: Bench) -> None:
+    b.cloud.server.state = "revoked"
+    b.act()
+    await b.until(lambda: b.state is LineState.REVOKED, 3)
+    b.cloud.server.state = "active"
+    b.till.journal.sending.update(stopped="")
+    again = msgspec.structs.replace(b.till.require_identity(), activated_at=b.till.clock.now())
+    b.till.journal.identity.save(again)
+    b.till.notify("session")
+    await b.synced(3)

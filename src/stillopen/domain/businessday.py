@@ -1,11 +1,13 @@
 """The business day: a store's day ends at its cut-off, not at midnight."""
 
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from stillopen.domain.errors import DomainError
 
 
+@lru_cache(maxsize=64)
 def zone(name: str) -> ZoneInfo:
     """The IANA time zone ``name``; ``DomainError bad_timezone`` if there is none."""
     try:

@@ -54,6 +54,7 @@ _SALESPERSON = frozenset(
         Permission.SELL,
         Permission.REPRINT,
         Permission.X_REPORT,
+        Permission.CLEAR_CACHE,  # harmless: refused unless green, and out of reach of every sale
     }
 )
 _MANAGER = frozenset(Permission) - {Permission.BO_PEOPLE, Permission.BO_SETTINGS}

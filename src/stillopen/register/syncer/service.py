@@ -15,6 +15,7 @@ import logging
 import random
 from typing import Any
 
+from stillopen.register.store.identity import Identity
 from stillopen.register.store.sending import SyncRun
 from stillopen.register.syncer.engine import Engine, Heard, offline_error
 from stillopen.register.syncer.linewatch import LineWatch
@@ -44,6 +45,7 @@ class Syncer:
         self._changed = asyncio.Event()  # the line was proven again, or the register activated
         self._stopping = asyncio.Event()
         self._line = LineWatch(till)
+        self._identity: Identity | None = None  # of the activation that engine and wire serve
         self._engine: Engine | None = None
         self._wire: Wire | None = None
         self._flight: asyncio.Task[bytes] | None = None
@@ -94,17 +96,28 @@ class Syncer:
             self._loop.call_soon_threadsafe(self._wake.set)
 
     def _ready(self) -> bool:
-        """Make engine and wire once the register is activated."""
-        if self._engine is not None:
-            return True
+        """Make engine and wire once the register is activated, and anew when it is activated again."""
         identity = self.till.identity
         if identity is None:
             return False
-        self._engine = Engine(self.till)
-        self._wire = Wire(identity.backoffice)
-        self._line.begin(self._engine)
-        self._speak()
+        if identity != self._identity:
+            self._drop_connections()
+            self._identity = identity
+            self._engine = Engine(self.till)
+            self._wire = Wire(identity.backoffice)
+            self._line.begin(self._engine)
+            self._speak()
         return True
+
+    def _drop_connections(self) -> None:
+        """End what the former activation had under way."""
+        for task in (self._flight, self._stream):
+            if task is not None:
+                task.cancel()
+        if self._wire is not None:
+            closing = asyncio.ensure_future(self._wire.close())
+            self._probes.add(closing)
+            closing.add_done_callback(self._probes.discard)
 
     # -- exchange ----------------------------------------------------------------------------
 
@@ -340,7 +353,7 @@ class Syncer:
             raise offline_error() from None
         finally:
             await self._wire.close()
-            self._engine, self._wire = None, None
+            self._identity = self._engine = self._wire = None
         return SyncResult(sent, received)
 
 
