@@ -17,6 +17,7 @@ from tests.support.postgres import free_port
 
 T = TypeVar("T")
 
+_HTTP = httpx.Client(timeout=2, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
 STILLOPEN = str(Path(sys.executable).with_name("stillopen"))
 READY_WITHIN = 40.0  # seconds
 STOPPED_WITHIN = 20.0
@@ -127,6 +128,6 @@ class Server:
             words = self.log.read_text(errors="replace")[-2000:]
             pytest.fail(f"{self._arguments[:2]} ended with {self._process.returncode}: {words}")
         try:
-            return httpx.get(self.url + self._ready_path, timeout=2).status_code == 200
+            return _HTTP.get(self.url + self._ready_path).status_code == 200
         except httpx.HTTPError:
             return False

@@ -16,6 +16,10 @@ ADMIN_PASSWORD = "a-long-enough-secret-7"
 PIN = "4711"
 ROLES = ("Administrator", "Manager", "Salesperson")
 
+#: Shared: a client of its own per call would spend more time on certificates than on the call. No
+#: connection is kept: what answers is killed and started again in these tests.
+HTTP = httpx.Client(timeout=20, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
+
 #: sku, name, price, barcode
 GOODS = [
     ("100", "Espresso", "2.20", "2000000001005"),
@@ -79,7 +83,7 @@ class Register:
 
     def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
         url = f"{self.server.url}/api/v1{path}"
-        return httpx.request(method, url, headers=self.headers(), **{"timeout": 20, **options})
+        return HTTP.request(method, url, headers=self.headers(), **options)
 
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._token}"} if self._token else {}
@@ -202,7 +206,7 @@ class Shop:
 
     def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
         url = f"{self.backoffice.url}/api/v1{path}"
-        return httpx.request(method, url, headers=self.headers(), timeout=20, **options)
+        return HTTP.request(method, url, headers=self.headers(), **options)
 
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._token}"}
