@@ -19,6 +19,7 @@ _CODE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _PARTS = [
     ("domain", "Rules of the shop"),
     ("sync", "Synchronization"),
+    ("", "Both programs"),
     ("register", "Register"),
     ("backoffice", "Back Office"),
     ("demo", "Demo"),
@@ -79,7 +80,7 @@ def write() -> None:
     for folder, title in _PARTS:
         codes: dict[str, str] = {}
         for path in modules():
-            if path.relative_to(SRC).parts[0] == folder:
+            if path.relative_to(SRC).parts[0] == (folder or path.name):
                 codes = codes_in(path) | codes
         rows = [
             f"| `{code}` | {kept.get(code) or said} |"
