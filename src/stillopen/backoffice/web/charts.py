@@ -10,6 +10,7 @@ HEIGHT = 210
 _BOTTOM, _TOP = 26, 12
 #: Percent of the width that the scale takes; across, all is in percent, so that letters keep their size.
 LEFT = 9.0
+_FEWEST = 8  # hours that are shown
 _BAR = 0.5  # of an hour's place; the bar of a week ago stands a little behind today's
 
 
@@ -41,6 +42,7 @@ class HourChart:
 
 def hour_chart(hours: Sequence[Hour], currency: str) -> HourChart:
     """Bars of today before those of a week earlier; refunds that outweigh an hour's sales show as nothing."""
+    hours = [*hours, *_hours_to_come(hours)]
     base = HEIGHT - _BOTTOM
     step = scale_step(max((max(h.total, h.before) for h in hours), default=0), currency)
     slot = (100 - LEFT) / max(len(hours), 1)
@@ -69,6 +71,12 @@ def hour_chart(hours: Sequence[Hour], currency: str) -> HourChart:
         bars=[bar(place, h) for place, h in enumerate(hours)],
         lines=[(base - height(step * i), step * i) for i in range(1, 5)],
     )
+
+
+def _hours_to_come(hours: Sequence[Hour]) -> list[Hour]:
+    """Room for the rest of a day that has just begun: one hour alone would be a wall."""
+    missing = _FEWEST - len(hours) if hours else 0
+    return [Hour((hours[-1].hour + i) % 24, 0, 0, 0) for i in range(1, missing + 1)]
 
 
 def scale_step(largest: int, currency: str) -> int:
