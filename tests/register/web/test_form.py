@@ -11,6 +11,7 @@ from tests.register.web.conftest import (
     Serve,
     Served,
     burst,
+    key_in,
     open_till,
     setting,
     tap_digits,
@@ -167,7 +168,7 @@ def test_receipts_are_searched_paged_and_printed_again(page: Page, served: Serve
         expect(page.locator("#paid")).to_be_visible()
     page.get_by_role("link", name="Receipts").click()
     expect(page.locator("tbody tr")).to_have_count(2)
-    page.locator("#search").fill("0002")
+    key_in(page, "0002")
     expect(page.locator("tbody tr")).to_have_count(1)
     page.locator("tbody tr").click()
     expect(page.locator(".paper")).to_contain_text("Flat white")

@@ -127,6 +127,7 @@ def test_a_line_is_edited_in_place(page: Page, served: Served) -> None:
     total(page, "4.08")
     page.locator(".cl .open").click()
     page.get_by_role("tab", name="Discount").click()
+    expect(page.get_by_role("button", name="Give discount")).to_be_visible()
     tap_digits(page, "50")
     page.get_by_role("button", name="Give discount").click()
     total(page, "2.04")

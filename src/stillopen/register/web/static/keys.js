@@ -17,6 +17,7 @@ const now = () => performance.timeOrigin + performance.now();
 let held = "";
 let began = 0; // when the first held key came; all times in ms since 1970
 let last = 0; // when the last one came, also after it was handed over
+let run = 0; // how many keys on end came as fast as a scanner's
 let given = nothing(); // what was handed over last, and what the field held before
 let timer = 0;
 let onScan = () => {};
@@ -49,7 +50,7 @@ function keydown(event) {
   const at = performance.timeOrigin + event.timeStamp;
   const quick = at - last <= GAP;
   if (event.key.length === 1) character(event, at, quick);
-  else if ((event.key === "Enter" || event.key === "Tab") && quick && isScan()) finish(event);
+  else if (/^(Enter|Tab)$/.test(event.key) && (quick || stretched(at)) && isScan()) finish(event);
   else {
     hand();
     given = nothing();
@@ -64,10 +65,16 @@ function character(event, at, quick) {
   if (!held && quick && given.text) takeBack();
   if (!held) began = at;
   held += event.key;
+  run = quick && !event.repeat ? run + 1 : 1;
   last = event.repeat ? 0 : at; // a key held down is no scanner
   clearTimeout(timer);
   timer = setTimeout(hand, GAP + 5);
   stop(event);
+}
+
+/** Only the end came late: nobody types that many keys that fast. */
+function stretched(at) {
+  return run >= SHORTEST_FIGURE && at - last <= LATE;
 }
 
 function isScan() {
@@ -80,7 +87,7 @@ function finish(event) {
   clearTimeout(timer);
   const code = held;
   held = "";
-  last = 0;
+  run = last = 0;
   given = nothing();
   onScan(code);
 }

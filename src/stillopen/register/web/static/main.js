@@ -110,6 +110,7 @@ function begin() {
   watch();
   flash();
   if (body.dataset.scan === "add") run(); // what was scanned before the page changed
+  if (document.activeElement !== body) return;
   ($("[data-pin-form] [data-kind]") || $("form[data-count] [data-kind=money]") || $(".counting [data-kind]"))?.focus();
 }
 
