@@ -167,10 +167,11 @@ def test_the_scale_of_a_chart_is_round_and_covers_all() -> None:
 def test_a_chart_is_drawn_to_its_scale() -> None:
     hours = [Hour(9, 1, 400, 0), Hour(10, 1, 200, 400), Hour(11, 1, -50, 0)]
     chart = hour_chart(hours, "EUR")
-    full, half, refunds = chart.bars
+    full, half, refunds, *to_come = chart.bars
     assert full.top == chart.lines[-1][0] and chart.lines[-1][1] == 400
     assert half.height * 2 == full.height and half.before_height == full.height
     assert refunds.height == 0
+    assert [b.hour for b in to_come] == [12, 13, 14, 15, 16]
     assert full.left + full.width < half.before_left
     assert half.before_left + half.width < 100
     assert hour_chart([], "EUR").bars == []
