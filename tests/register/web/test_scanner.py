@@ -17,6 +17,8 @@ from tests.register.web.conftest import (
     until,
 )
 
+pytestmark = pytest.mark.serial  # a scanner does not share its processor with other tests
+
 #: Nobody takes the hand from the keys and pulls the trigger of a scanner faster than this (seconds).
 PAUSE = 0.5
 

@@ -5,6 +5,7 @@
 import { padField, type } from "./pad.js";
 
 const GAP = 30; // ms between two keys of a scanner
+const MEAN_GAP = 45; // ms from key to key in a burst that a busy machine tore apart
 const LATE = 300; // ms: keys handed over this shortly before a burst were its beginning
 const LATE_IN_BOX = 1000; // the same for the search box, where codes belong anyway
 const SHORTEST = 3; // keys of a scan; people do hit two keys and Enter at once
@@ -17,7 +18,7 @@ const now = () => performance.timeOrigin + performance.now();
 let held = "";
 let began = 0; // when the first held key came; all times in ms since 1970
 let last = 0; // when the last one came, also after it was handed over
-let run = 0; // how many keys on end came as fast as a scanner's
+let run = { keys: 0, from: 0 }; // keys on end without a pause, and when the first came
 let given = nothing(); // what was handed over last, and what the field held before
 let timer = 0;
 let onScan = () => {};
@@ -65,16 +66,16 @@ function character(event, at, quick) {
   if (!held && quick && given.text) takeBack();
   if (!held) began = at;
   held += event.key;
-  run = quick && !event.repeat ? run + 1 : 1;
+  run = event.repeat || at - last > LATE ? { keys: 1, from: at } : { ...run, keys: run.keys + 1 };
   last = event.repeat ? 0 : at; // a key held down is no scanner
   clearTimeout(timer);
   timer = setTimeout(hand, GAP + 5);
   stop(event);
 }
 
-/** Only the end came late: nobody types that many keys that fast. */
+/** A burst with gaps in it: still so many keys so fast as nobody types. */
 function stretched(at) {
-  return run >= SHORTEST_FIGURE && at - last <= LATE;
+  return run.keys >= SHORTEST_FIGURE && (at - run.from) / run.keys <= MEAN_GAP;
 }
 
 function isScan() {
@@ -87,7 +88,7 @@ function finish(event) {
   clearTimeout(timer);
   const code = held;
   held = "";
-  run = last = 0;
+  last = 0;
   given = nothing();
   onScan(code);
 }

@@ -169,9 +169,9 @@ export function searchesNow(box) {
 }
 
 export async function showTender() {
-  if (!$("#pay") || $("#pay").disabled) return;
   ignore();
-  await idle(); // what was scanned before Pay belongs to this sale
+  await idle(); // what was scanned before Pay belongs to this sale; with its first item Pay wakes up
+  if (!$("#pay") || $("#pay").disabled) return;
   closeEditors();
   show("/ui/tender");
 }

@@ -1,5 +1,5 @@
 // Everything on the order screen can be done with the keys alone; the Help page lists them.
-import { put } from "./queue.js";
+import { idle, put } from "./queue.js";
 import { isText } from "./keys.js";
 import { cart, clearSearch, closeEditors, ignore, showTender, showTiles } from "./sale.js";
 import { padField, type } from "./pad.js";
@@ -50,9 +50,9 @@ function pay() {
 }
 
 function park() {
-  const button = $(".acts [data-do=park]:enabled");
-  button?.click();
-  return Boolean(button);
+  if (!cart()) return false;
+  idle().then(() => $(".acts [data-do=park]:enabled")?.click());
+  return true;
 }
 
 function back() {
