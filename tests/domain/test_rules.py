@@ -60,12 +60,17 @@ def test_changes_of_lines_raise_the_version_and_refuse_nonsense() -> None:
     assert remove_line(cart, tea.id).is_empty
 
 
-@pytest.mark.parametrize("text", ["", "x", "1.2345", "0", "NaN", "Infinity", "10000000", "1e99"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "x", "1.2345", "0", "NaN", "Infinity", "10000000", "1e99", "1e3", "1_0", "١", "9" * 50],
+)
 def test_quantities_that_no_shop_has(text: str) -> None:
     refused("bad_quantity", parse_quantity, text)
 
 
-@pytest.mark.parametrize("text", ["", "x", "1.234", "NaN", "inf", "1e30"])
+@pytest.mark.parametrize(
+    "text", ["", "x", "1.234", "NaN", "inf", "1e30", "1e3", "1_0", "١", "9" * 50]
+)
 def test_amounts_that_are_none(text: str) -> None:
     refused("bad_amount", parse_major, text, "EUR")
 

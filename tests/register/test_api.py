@@ -362,15 +362,36 @@ def test_the_same_id_again(selling: Api) -> None:
         ({"lines": [{"sku": "100", "quantity": "1.0001"}]}, "bad_quantity"),
         ({"lines": [{"sku": "100", "quantity": "NaN"}]}, "bad_quantity"),
         ({"lines": [{"sku": "100", "quantity": ""}]}, "bad_quantity"),
+        ({"lines": [{"sku": "100", "quantity": "1_0"}]}, "bad_quantity"),
+        ({"lines": [{"sku": "100", "quantity": "1e1"}]}, "bad_quantity"),
+        ({"lines": [{"sku": "100", "quantity": "٢"}]}, "bad_quantity"),
         ({"lines": []}, "empty_cart"),
         ({"id": "7"}, "bad_id"),
         ({"customer": "x" * 300}, "text_too_long"),
+        (
+            {"tenders": [{"type": "external_card", "amount": 1032, "reference": "x" * 300}]},
+            "text_too_long",
+        ),
     ],
 )
 def test_sales_that_are_refused(selling: Api, changed: dict[str, object], code: str) -> None:
     before = selling.till.journal.head()
     refused(selling.post("/sales", sale(**changed)), 422, code)
     assert selling.till.journal.head() == before
+
+
+def test_null_is_the_same_as_nothing_given(selling: Api) -> None:
+    card = {"type": "external_card", "amount": 1032}
+    body = sale(tenders=[{**card, "reference": None}], customer=None, note=None)
+    assert selling.post("/sales", body).status_code == 201
+    bare = {"id": body["id"], "lines": body["lines"], "tenders": [card]}
+    assert selling.post("/sales", bare).status_code == 200
+
+
+def test_what_is_not_found_is_said_in_one_sentence(selling: Api) -> None:
+    answer = selling.post("/sales", sale(lines=[{"sku": "x" * 5000, "quantity": "1"}]))
+    refused(answer, 422, "unknown_product")
+    assert len(answer.content) < 600
 
 
 def test_what_is_short_is_said(selling: Api) -> None:

@@ -4,8 +4,9 @@ Every division names its rounding mode, and the mode is frozen into each sale, s
 recomputed years later gives the same cents.
 """
 
+import re
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import StrEnum
 
 from stillopen.domain.errors import DomainError
@@ -20,6 +21,9 @@ _DIGITS = {
 
 #: No single amount may exceed this (minor units): far above any till, far below 64-bit overflow.
 MAX_AMOUNT = 10**13
+# Decimal() takes more than people mean: exponents, underscores, digits of other scripts.
+_PLAIN = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)")
+_MOST_DIGITS = 40
 
 
 class Rounding(StrEnum):
@@ -81,13 +85,10 @@ def spread(amount: int, weights: Sequence[int]) -> list[int]:
 
 def parse_major(text: str, currency: str) -> int:
     """``"3.99"`` (major units, decimal point) to minor units, exactly; or ``DomainError bad_amount``."""
-    try:
-        value = Decimal(text.strip())
-    except InvalidOperation:
-        raise DomainError("bad_amount", f"“{text}” is not an amount of money.") from None
-    if not value.is_finite():
-        raise DomainError("bad_amount", f"“{text}” is not an amount of money.")
-    minor = value.scaleb(minor_digits(currency))
+    plain = text.strip()
+    if len(plain) > _MOST_DIGITS or not _PLAIN.fullmatch(plain):
+        raise DomainError("bad_amount", f"“{plain[:_MOST_DIGITS]}” is not an amount of money.")
+    minor = Decimal(plain).scaleb(minor_digits(currency))
     if minor != minor.to_integral_value():
         raise DomainError(
             "bad_amount", f"“{text}” has more digits after the point than {currency} has."

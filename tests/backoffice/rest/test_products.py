@@ -69,6 +69,18 @@ def test_a_new_product_is_a_draft_until_published(market: Market, api: Api) -> N
     assert read(api.post("/publish")) == {"publication": published["publication"], "records": 0}
 
 
+def test_one_barcode_may_stand_alone(market: Market, api: Api) -> None:
+    made = read(
+        api.post("/products", {"sku": "T2", "name": "Tea", "price": 1, "barcode": "71"}), 201
+    )
+    assert (made["barcode"], made["barcodes"]) == ("71", ["71"])
+    address = f"/products/{made['id']}"
+    assert read(api.patch(address, {"price": 2}))["barcode"] == "71"
+    assert read(api.patch(address, {"barcode": None}))["barcodes"] == []
+    both = {"barcode": "72", "barcodes": ["73"]}
+    refused(api.patch(address, both), 422, "bad_request")
+
+
 def test_a_price_is_a_draft_until_published(market: Market, api: Api) -> None:
     product = str(market.products[0].id)
     changed = read(api.patch(f"/products/{product}", {"price": 399}))

@@ -1,6 +1,6 @@
 """Products as they are edited here (drafts), publishing them, and stock."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from uuid import UUID
 
 from django.http import HttpRequest
@@ -81,6 +81,8 @@ def _own_product(account: Account, product_id: UUID) -> Product:
 def _values(account: Account, given: Schema) -> verbs.ProductValues:
     """What the caller gave, with names of rates and categories looked up."""
     fields = given.dict(exclude_unset=True, exclude={"stopped", "tax", "category"})
+    if "barcode" in fields:
+        fields["barcodes"] = _one_barcode(fields.pop("barcode"), fields)
     for needed in ("sku", "name", "price", "barcodes", "unit"):
         if needed in fields and fields[needed] is None:
             raise DomainError("bad_request", f"{needed}: cannot be null.", fields={needed: "null"})
@@ -91,6 +93,12 @@ def _values(account: Account, given: Schema) -> verbs.ProductValues:
     if "category" in chosen:
         values["category"] = _category(account, chosen["category"])
     return values
+
+
+def _one_barcode(barcode: str | None, fields: Mapping[str, object]) -> list[str]:
+    if "barcodes" in fields:
+        raise DomainError("bad_request", "Give barcode or barcodes, not both.")
+    return [barcode] if barcode else []
 
 
 def _category(account: Account, name: str | None) -> Category | None:
@@ -120,6 +128,7 @@ def _product(account: Account, product: Product, published: bool) -> ProductOut:
         tax=product.tax.name,
         tax_rate=format_quantity(product.tax.rate),
         category=product.category.name if product.category else None,
+        barcode=product.barcodes[0] if product.barcodes else "",
         barcodes=product.barcodes,
         unit=product.unit,
         stopped=product.stopped,

@@ -154,7 +154,7 @@ class RegisterOut(Schema):
 
 
 class ProductOut(Schema):
-    """``published`` is false while a change of this product is still a draft."""
+    """``published`` is false while a change of this product is still a draft; ``barcode``: the first one."""
 
     id: UUID
     sku: str
@@ -165,6 +165,7 @@ class ProductOut(Schema):
     tax: str
     tax_rate: str
     category: str | None
+    barcode: str
     barcodes: list[str]
     unit: str
     stopped: bool
@@ -172,7 +173,10 @@ class ProductOut(Schema):
 
 
 class ProductIn(Schema):
-    """``tax`` is the name of a rate or a percentage that exists; without it the account's default."""
+    """``tax`` is the name of a rate or a percentage that exists; without it the account's default.
+
+    ``barcode`` is short for ``barcodes`` with one in it.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -182,12 +186,16 @@ class ProductIn(Schema):
     cost: Amount | None = None
     tax: str | None = None
     category: str | None = None
+    barcode: str | None = None
     barcodes: list[str] = []
     unit: str = ""
 
 
 class ProductChange(Schema):
-    """Only what is given is changed; null takes a cost or a category away."""
+    """Only what is given is changed; null takes a cost or a category away.
+
+    ``barcode`` is short for ``barcodes`` with one in it.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -197,6 +205,7 @@ class ProductChange(Schema):
     cost: Amount | None = None
     tax: str | None = None
     category: str | None = None
+    barcode: str | None = None
     barcodes: list[str] | None = None
     unit: str | None = None
     stopped: StrictBool | None = None

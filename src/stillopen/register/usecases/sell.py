@@ -11,7 +11,7 @@ from stillopen.domain.quantity import format_quantity, parse_quantity
 from stillopen.domain.tender import Tender
 from stillopen.register.session import Session
 from stillopen.register.till import Till
-from stillopen.register.usecases.change_cart import check_text
+from stillopen.register.usecases.change_cart import MAX_TEXT, check_text
 from stillopen.register.usecases.checkout import Paid, check_may_pay, make_sale, paid_before
 from stillopen.register.usecases.record import require_shift, require_welcome
 from stillopen.register.usecases.scan import FoundCode, find_code, line_for
@@ -97,7 +97,7 @@ def _find(till: Till, line: SaleLine, number: int) -> FoundCode:
     except DomainError as error:
         if error.code != "unknown_code":
             raise
-        code = line.sku or line.barcode
+        code = (line.sku or line.barcode)[:MAX_TEXT]
         raise DomainError(
             "unknown_product",
             f"Line {number}: no product has the code “{code}”.",

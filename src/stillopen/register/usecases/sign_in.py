@@ -57,7 +57,8 @@ def sign_in(till: Till, employee: str, pin: str) -> Session:
 
     The strike is counted durably before the PIN is looked at, and one PIN is looked at after the other:
     people who sign in at the same time, or a power cut while they do, must not add up to five. Errors:
-    ``wrong_pin`` (details ``tries_left``), ``register_blocked``, ``never_synced``, ``not_activated``.
+    ``wrong_pin`` (details ``tries_left``), ``register_blocked``, ``never_synced``, ``not_activated``;
+    ``name_not_unique`` costs no try: the tiles of the login screen tell as much.
     """
     till.require_identity()
     till.store_settings  # noqa: B018  (raises never_synced)
@@ -77,13 +78,18 @@ def _matches(till: Till, employee: EmployeeRecord, pin: str) -> bool:
 
 
 def find_employee(till: Till, employee: str) -> tuple[str, EmployeeRecord] | None:
-    """(record id, record) by code, or by name or full name where only one person has it."""
+    """(record id, record) by code, or by name or full name; ``name_not_unique`` where several have it."""
     wanted = employee.strip().casefold()
     people = list(till.catalogue.employees().items())
     by_code = [x for x in people if x[1].code.casefold() == wanted]
     by_name = [x for x in people if wanted in _names(x[1])]
     found = by_code or by_name
-    return found[0] if len(found) == 1 else None
+    if len(found) > 1:
+        raise DomainError(
+            "name_not_unique",
+            f"“{employee.strip()}” is the name of several people here: use the employee code.",
+        )
+    return found[0] if found else None
 
 
 def _names(employee: EmployeeRecord) -> tuple[str, str]:

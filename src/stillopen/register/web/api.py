@@ -18,6 +18,7 @@ from stillopen.domain.tender import Tender, TenderType
 from stillopen.register.session import Session
 from stillopen.register.till import Till
 from stillopen.register.usecases.activate import activate
+from stillopen.register.usecases.change_cart import check_text
 from stillopen.register.usecases.clear_cache import clear_cache
 from stillopen.register.usecases.close_register import close_register
 from stillopen.register.usecases.open_register import open_register
@@ -59,15 +60,15 @@ class CloseBody(msgspec.Struct):
 class TenderBody(msgspec.Struct):
     type: TenderType
     amount: int
-    reference: str = ""
+    reference: str | None = None
 
 
 class SaleBody(msgspec.Struct):
     id: str
     lines: list[SaleLine]
     tenders: list[TenderBody] = []
-    customer: str = ""
-    note: str = ""
+    customer: str | None = None
+    note: str | None = None
 
 
 class ActivateBody(msgspec.Struct):
@@ -165,9 +166,20 @@ async def get_shift_report(request: Request) -> Json:
 async def post_sale(request: Request) -> Json:
     session = require_session(request)
     body = await body_of(request, SaleBody)
-    tenders = [Tender(type=t.type, amount=t.amount, reference=t.reference) for t in body.tenders]
-    paid = sell(till_of(request), session, body.id, body.lines, tenders, body.customer, body.note)
+    paid = sell(
+        till_of(request),
+        session,
+        body.id,
+        body.lines,
+        [_tender(t) for t in body.tenders],
+        body.customer or "",
+        body.note or "",
+    )
     return Json(_sale(paid), 200 if paid.repeated else 201)
+
+
+def _tender(body: TenderBody) -> Tender:
+    return Tender(type=body.type, amount=body.amount, reference=check_text(body.reference or ""))
 
 
 def _sale(paid: Paid) -> dict[str, object]:

@@ -25,6 +25,7 @@ STATUS: dict[str, int] = {
     "bad_json": 400,
     "signed_out": 401,
     "wrong_pin": 401,
+    "name_not_unique": 401,
     "not_permitted": 403,
     "no_such_receipt": 404,
     "unknown_license": 404,
