@@ -46,6 +46,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "stillopen.backoffice.administration.clock.StoreTime",
 ]
 TEMPLATES = [
     {
@@ -70,6 +71,7 @@ LOGIN_REDIRECT_URL = "/"
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
+FORMAT_MODULE_PATH = "stillopen.backoffice.administration.formats"
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [
     Path(__file__).parent / "web" / "static",

@@ -21,7 +21,12 @@ from stillopen.backoffice.accounts.people import create_employee
 from stillopen.backoffice.accounts.users import create_user
 from stillopen.backoffice.catalogue import drafts
 from stillopen.backoffice.catalogue.models import Category, Product, QuickKeys, TaxRate
-from stillopen.backoffice.catalogue.verbs import change_product, create_category, create_product
+from stillopen.backoffice.catalogue.verbs import (
+    change_product,
+    create_category,
+    create_product,
+    schedule_price,
+)
 from stillopen.backoffice.devices import verbs
 from stillopen.domain.pricing import Price
 from tests.backoffice.core.conftest import PASSWORD
@@ -109,6 +114,22 @@ def test_a_new_product_with_a_dated_price(shop: Account, apple: Product, boss: C
         Price(amount=250),
         Price(amount=200, since=flip),
     )
+
+
+def test_a_dated_price_keeps_the_time_that_was_typed(
+    shop: Account, apple: Product, boss: Client
+) -> None:
+    schedule_price(apple, 90, datetime.fromisoformat("2030-07-01T06:30"), None)
+    page = boss.get(f"{PRODUCTS}{apple.pk}/change/").content.decode()
+    assert 'value="06:30' in page, "as typed, in whatever zone the store is"
+
+
+def test_times_are_those_of_the_shop(store: Store, boss: Client) -> None:
+    """``Europe/Berlin`` is an hour ahead of UTC in winter."""
+    seen_at = datetime.fromisoformat("2026-01-15T13:04:00Z")
+    register, _ = verbs.add_register(store, "R1", None)
+    type(register).objects.filter(pk=register.pk).update(last_seen_at=seen_at)
+    assert "15 Jan 2026, 14:04" in boss.get("/admin/devices/register/").content.decode()
 
 
 BAD_FORMS = [

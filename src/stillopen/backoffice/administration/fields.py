@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from stillopen.backoffice.accounts.access import BACK_OFFICE
@@ -33,6 +35,20 @@ CAPABILITY_WORDS: dict[Capability, str] = {
     Capability.INVENTORY: "See stock",
     Capability.REFUND: "Refund",
 }
+
+
+class WallClockField(forms.SplitDateTimeField):
+    """A time on each store's own wall; in the database it stands as if it were UTC."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return value.replace(tzinfo=None) if isinstance(value, datetime) else value
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return super().has_changed(self.prepare_value(initial), data)
+
+    def compress(self, data_list: Any) -> Any:
+        with timezone.override(UTC):
+            return super().compress(data_list)
 
 
 def checked(check: Callable[..., T], *arguments: Any) -> T:

@@ -22,7 +22,12 @@ from stillopen.backoffice.administration.base import (
     mark,
     user_of,
 )
-from stillopen.backoffice.administration.fields import ListField, MoneyField, checked
+from stillopen.backoffice.administration.fields import (
+    ListField,
+    MoneyField,
+    WallClockField,
+    checked,
+)
 from stillopen.backoffice.catalogue import kinds, values, verbs
 from stillopen.backoffice.catalogue.models import (
     Category,
@@ -81,6 +86,7 @@ class PriceChangeForm(forms.ModelForm):
         model = PriceChange
         fields = ("amount", "since")
         labels = {"since": "From (the clock of each store)"}
+        field_classes = {"since": WallClockField}
 
 
 class PriceChangeInline(TabularInline):
