@@ -312,3 +312,28 @@ def test_two_quick_taps_are_two(page: Page, served: Served) -> None:
     page.get_by_role("button", name="Exact").dblclick()
     expect(page.locator("#paid")).to_be_visible()
     until(lambda: served.sales() == [204], "one sale")
+
+
+def test_pay_waits_for_the_first_item(page: Page, served: Served) -> None:
+    open_till(page, served)
+    served.trouble.slow = 0.5
+    page.locator(".tile", has_text="Flat white").first.click()
+    page.keyboard.press("F2")
+    expect(page.locator("#due")).to_be_visible()
+
+
+def test_parking_waits_for_the_first_item(page: Page, served: Served) -> None:
+    open_till(page, served)
+    served.trouble.slow = 0.5
+    page.locator(".tile", has_text="Flat white").first.click()
+    page.keyboard.press("F4")
+    expect(page.get_by_role("button", name="1 parked")).to_be_visible()
+
+
+def test_an_address_that_leads_nowhere_leads_back(page: Page, served: Served) -> None:
+    open_till(page, served)
+    answer = page.goto(served.url + "/nonsense")
+    assert answer is not None
+    assert answer.status == 404
+    page.get_by_role("link", name="Go back to the till").click()
+    expect(page.locator("#cart")).to_be_visible()

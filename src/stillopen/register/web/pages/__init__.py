@@ -51,4 +51,5 @@ routes: list[BaseRoute] = [
     Route("/static/htmx.js", _htmx),
     Mount("/static/design", Files(directory=DESIGN)),
     Mount("/static/till", Files(directory=STATIC)),
+    *start.lost_routes,
 ]

@@ -1,12 +1,14 @@
 """The way to the first sale: where "/" leads, readiness and activation, and what is missing."""
 
+from http import HTTPStatus
+
 from starlette.datastructures import FormData
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from stillopen.domain.errors import DomainError
 from stillopen.register.usecases.activate import activate
-from stillopen.register.web.pages.frame import Ui, page
+from stillopen.register.web.pages.frame import Ui, page, say_error
 from stillopen.register.web.pages.hops import advice_for, probe_hops
 
 _FIELDS = ("backoffice", "account", "license_key")
@@ -73,6 +75,16 @@ async def hops(ui: Ui) -> Response:
     found = await probe_hops(identity.backoffice if identity else typed)
     return ui.part("parts/hops.html", hops=found, advice=advice_for(found))
 
+
+async def lost(ui: Ui) -> Response:
+    """An address that leads nowhere: a page with the way back to the till."""
+    response = say_error(ui, DomainError("not_found", "There is no such page."))
+    response.status_code = HTTPStatus.NOT_FOUND
+    return response
+
+
+#: Comes after all other routes.
+lost_routes: list[BaseRoute] = [Route("/{path:path}", page(lost, "activate"))]
 
 routes: list[BaseRoute] = [
     Route("/", page(home, "activate")),
