@@ -196,6 +196,10 @@ def test_a_till_that_is_killed_says_so_and_comes_back_to_the_sign_in(
 
         till.kill()
         expect(page.locator("#line")).to_contain_text("does not answer", timeout=SOON)
+        expect(page.locator("#indicator")).to_be_hidden()  # nothing old is said of the line
+        page.get_by_role("link", name="Receipts").click()
+        expect(page.locator(".toast")).to_contain_text("does not answer")
+        assert page.url.endswith("/sell")  # and not on the browser's own error page
         till.start()
         page.wait_for_url("**/login", timeout=5000)
         expect(page.locator(".people .note").first).to_contain_text(

@@ -1,5 +1,7 @@
 """From the till's values to HTML: the Jinja environment and the words for money, times and quantities."""
 
+import hashlib
+import zlib
 from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
@@ -7,6 +9,8 @@ from pathlib import Path
 from babel.numbers import get_currency_symbol
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from stillopen.design import DIRECTORY as DESIGN
+from stillopen.design import TINTS
 from stillopen.domain.businessday import local_time
 from stillopen.domain.discount import Discount, DiscountKind
 from stillopen.domain.money import minor_digits, to_major
@@ -66,6 +70,11 @@ def initials(name: str) -> str:
     return "".join(p[0] for p in (parts[:1] + parts[1:][-1:])).upper()
 
 
+def tint(colour: str, name: str) -> str:
+    """The ground of a face: the chosen colour, else one that stays with the name."""
+    return colour or TINTS[zlib.crc32(name.encode()) % len(TINTS)]
+
+
 def discount_words(discount: Discount, currency: str) -> str:
     """``10 %`` or ``€1.50``."""
     if discount.kind is DiscountKind.PERCENT:
@@ -78,20 +87,30 @@ def count(n: int, one: str, many: str = "") -> str:
     return f"{n:,} {one if n == 1 else many or one + 's'}"
 
 
+def _sprite(name: str) -> str:
+    """Its address changes with its content: browsers keep it, also while the till program is gone."""
+    mark = hashlib.sha256((DESIGN / name).read_bytes()).hexdigest()[:12]
+    return f"/static/design/{name}?v={mark}"
+
+
 def _environment() -> Environment:
     env = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=select_autoescape(default=True, default_for_string=True),
         undefined=StrictUndefined,
+        auto_reload=False,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     env.globals.update(
+        ICONS=_sprite("icons.svg"),
+        PICTURES=_sprite("pictures.svg"),
         plain=plain,
         cash=cash,
         entered=entered,
         symbol_of=symbol,
         initials=initials,
+        tint=tint,
         count=count,
         discount_words=discount_words,
     )

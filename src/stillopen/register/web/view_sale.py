@@ -9,7 +9,6 @@ from stillopen.domain.errors import DomainError
 from stillopen.domain.receipt import Receipt
 from stillopen.register.till import Till
 from stillopen.register.usecases.cart_view import CartView, current_cart
-from stillopen.register.usecases.park import parked_carts
 from stillopen.register.usecases.receipts import last_sale_sentence
 from stillopen.register.usecases.search_products import (
     ProductView,
@@ -113,7 +112,7 @@ def cart_context(till: Till, fresh: Fresh, view: CartView | None = None) -> dict
     return {
         "view": view,
         "paid": paid,
-        "parked": len(parked_carts(till)),
+        "parked": len(till.journal.carts.parked()),
         "last_sale": last_sale_sentence(till) if view.cart.is_empty and paid is None else None,
         "tax_inside": till.rules.tax_inside,
     }

@@ -24,11 +24,15 @@ from stillopen.register.web.view import HTMX, STATIC
 
 
 class Files(StaticFiles):
-    """Static files that the browser asks about each time: an upgrade is seen at once."""
+    """Static files that the browser asks about each time: an upgrade is seen at once.
+
+    Those whose address carries a mark of their content never change.
+    """
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
-        response.headers["Cache-Control"] = "no-cache"
+        marked = scope["query_string"].startswith(b"v=")
+        response.headers["Cache-Control"] = "max-age=31536000, immutable" if marked else "no-cache"
         return response
 
 
@@ -37,10 +41,10 @@ async def _htmx(request: Request) -> Response:
 
 
 routes: list[BaseRoute] = [
+    *scan.routes,  # first: routes are tried in order, and this one must be the quickest
     *start.routes,
     *login.routes,
     *sell.routes,
-    *scan.routes,
     *tender.routes,
     *receipts.routes,
     *shift.routes,

@@ -124,7 +124,8 @@ class Ui:
 
 def cookie_name(request: Request, name: str) -> str:
     """Cookies know no ports, and two tills may run on one machine."""
-    return f"till_{name}_{request.url.port or 80}"
+    port = request.headers.get("host", "").rpartition(":")[2]
+    return f"till_{name}_{port if port.isdigit() else 80}"
 
 
 Handler = Callable[[Ui], Awaitable[Response]]

@@ -4,16 +4,16 @@ A command that was answered before changes nothing; one that a rule refuses stop
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from stillopen.domain.cart import find_line
 from stillopen.domain.discount import Discount
 from stillopen.domain.errors import DomainError
 from stillopen.register.usecases import change_cart, park
+from stillopen.register.usecases.cart_view import CartView
 from stillopen.register.usecases.scan import Added, add_product, scan
 from stillopen.register.web.pages.frame import Ui, page
 from stillopen.register.web.view import render
@@ -47,11 +47,11 @@ def _discount(ui: Ui, c: Command) -> Discount | None:
     return change_cart.make_discount(c.kind, c.value, ui.currency)
 
 
-def _line_discount(ui: Ui, c: Command) -> object:
+def _line_discount(ui: Ui, c: Command) -> CartView:
     return change_cart.set_line_discount(ui.till, ui.who, c.line, _discount(ui, c))
 
 
-def _remove(ui: Ui, c: Command) -> object:
+def _remove(ui: Ui, c: Command) -> CartView | None:
     """Repeated after an answer that got lost, the line is simply gone already."""
     try:
         return change_cart.remove_line(ui.till, ui.who, c.line)
@@ -62,7 +62,7 @@ def _remove(ui: Ui, c: Command) -> object:
 
 
 #: What the queue may ask for.
-VERBS: dict[str, Callable[[Ui, Command], Any]] = {
+VERBS: dict[str, Callable[[Ui, Command], Added | CartView | None]] = {
     "scan": lambda ui, c: scan(ui.till, ui.who, c.code, c.quantity, c.id),
     "add": lambda ui, c: add_product(ui.till, ui.who, c.product, c.quantity, c.id),
     "back": lambda ui, c: change_cart.take_back_last(ui.till, ui.who, c.id),
@@ -86,17 +86,21 @@ async def commands(ui: Ui) -> Response:
     except msgspec.DecodeError:
         raise DomainError("bad_request", "These are no commands for the cart.") from None
     results: list[dict[str, object]] = []
+    view: CartView | None = None  # as the last command left it; None: look it up
     for command in batch.commands[:MAX_COMMANDS]:
-        results.append(_carry_out(ui, command))
+        result, view = _carry_out(ui, command)
+        results.append(result)
         if ui.till.session(ui.who.token) is None:  # parking signs out where several share the till
-            return JSONResponse({"results": results, "go": "/login"})
-    cart = render(
-        "parts/cart.html", **ui.context(**cart_context(ui.till, fresh_of(ui.request.app)))
-    )
-    return JSONResponse({"results": results, "cart": cart})
+            return _json({"results": results, "go": "/login"})
+    context = cart_context(ui.till, fresh_of(ui.request.app), view)
+    return _json({"results": results, "cart": render("parts/cart.html", **context)})
 
 
-def _carry_out(ui: Ui, command: Command) -> dict[str, object]:
+def _json(answer: dict[str, object]) -> Response:
+    return Response(msgspec.json.encode(answer), media_type="application/json")
+
+
+def _carry_out(ui: Ui, command: Command) -> tuple[dict[str, object], CartView | None]:
     answer: dict[str, object] = {"id": command.id, "do": command.do}
     verb = VERBS.get(command.do)
     try:
@@ -104,11 +108,11 @@ def _carry_out(ui: Ui, command: Command) -> dict[str, object]:
             raise DomainError("bad_request", "The till does not know this command.")
         done = verb(ui, command)
     except DomainError as error:
-        return answer | _refusal(error, command)
+        return answer | _refusal(error, command), None
     answer["ok"] = True
     if isinstance(done, Added):
-        answer |= {"line": done.line, "name": _name(done)}
-    return answer
+        return answer | {"line": done.line, "name": _name(done)}, done.view
+    return answer, done
 
 
 def _name(added: Added) -> str:

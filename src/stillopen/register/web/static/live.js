@@ -1,5 +1,6 @@
 // What the till says by itself: state of the line, new prices, that it is gone, that it is back.
 import { pending, run } from "./queue.js";
+import { toast } from "./toast.js";
 
 const SILENCE = 5000; // ms without a word (one comes every 2 s) until the till counts as gone
 let heard = performance.now();
@@ -28,7 +29,18 @@ export function connect() {
 export function watch() {
   connect();
   setInterval(() => performance.now() - heard > SILENCE && (gone(), connect(), (heard = performance.now())), 1000);
+  for (const way of ["click", "submit"]) document.addEventListener(way, stay, true);
   addEventListener("pageshow", (event) => event.persisted && location.reload());
+}
+
+/** While the till is gone no page can come: stay on this one instead of on the browser's own error. */
+function stay(event) {
+  const { target, type } = event;
+  const leaves = type === "submit" ? !target.dataset.do && target.id !== "find" : target.closest("a[href]");
+  if (alive || !leaves) return;
+  event.preventDefault();
+  event.stopPropagation();
+  toast({ tone: "red", title: "The till program does not answer.", text: "It comes back by itself: wait a moment." });
 }
 
 function word() {

@@ -6,7 +6,8 @@ export function toast({ tone = "green", title, text = "" }) {
   const box = document.getElementById("toasts");
   const node = document.querySelector("template#toast").content.cloneNode(true).firstElementChild;
   node.classList.add(tone);
-  node.querySelector("use").setAttribute("href", `/static/design/icons.svg#${ICONS[tone] || "info"}`);
+  const use = node.querySelector("use");
+  use.setAttribute("href", use.getAttribute("href").replace(/#.*/, `#${ICONS[tone] || "info"}`));
   node.querySelector("b").textContent = title;
   node.querySelector("span").textContent = text;
   while (box.children.length >= AT_ONCE) box.firstChild.remove();
