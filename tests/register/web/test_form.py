@@ -159,6 +159,16 @@ def test_a_blind_close_hides_what_is_expected(page: Page, serve: Serve) -> None:
     expect(page.locator(".note.green")).to_contain_text("right to the cent")
 
 
+def test_what_is_printed_is_the_report_alone(page: Page, served: Served) -> None:
+    open_till(page, served)
+    page.goto(f"{served.url}/operations/x-report")
+    page.emulate_media(media="print")
+    expect(page.get_by_role("heading", name="X report")).to_be_visible()
+    expect(page.locator(".printed .sum").first).to_be_visible()
+    for hidden in (".nav", ".top", "#line", ".printed .btn"):
+        assert not page.locator(hidden).first.is_visible(), hidden
+
+
 def test_receipts_are_searched_paged_and_printed_again(page: Page, served: Served) -> None:
     open_till(page, served)
     for code in CODES[:2]:

@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from stillopen.register.linkview import LineState
 from stillopen.register.till import SyncResult, Till
+from stillopen.sync.messages import NotApplied
 from tests.register import shop
 from tests.register.web.conftest import (
     Serve,
@@ -227,3 +228,31 @@ def test_the_page_of_an_employee_who_was_switched_off_goes_to_the_sign_in(
     served.till.catalogue.switch(shop.heads(len(rows)), "server-1")
     page.wait_for_url("**/login", timeout=2000)
     expect(page.get_by_text("Max", exact=True)).to_have_count(0)
+
+
+def test_errored_sales_are_shown_with_their_reason_and_retried(page: Page, served: Served) -> None:
+    open_till(page, served)
+    sell_one(page)
+    sending, head = served.till.journal.sending, served.till.journal.head()
+    sale = sending.unsent_items()[-1]
+    sending.update(acked_seq=head.seq, acked_hash=head.hash)
+    stuck = NotApplied(seq=sale.seq, id=sale.id, status="quarantined", code="bad_payload")
+    sending.replace_not_applied([stuck])
+    asked: list[bool] = []
+
+    async def syncer(*, snapshot: bool = False, retry: bool = False) -> SyncResult:
+        asked.append(retry)
+        if retry:
+            sending.replace_not_applied([])
+        return SyncResult(sent=0, received=0)
+
+    served.till.sync_now = syncer
+    page.goto(f"{served.url}/sync/status")
+    expect(page.locator("tbody tr")).to_contain_text("S1-R1-000001")
+    expect(page.locator("tbody tr")).to_contain_text("the Back Office cannot read it")
+    page.locator("main header [data-sync]").click()
+    expect(page.locator(".toast.yellow")).to_contain_text("Synced in part")
+    page.get_by_role("button", name="Retry errored sales").click()
+    expect(page.locator(".toast.green")).to_contain_text("Synced successfully")
+    expect(page.locator("#body")).to_contain_text("Nothing waits here")
+    assert asked == [False, True]
