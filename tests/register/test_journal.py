@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import date
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from stillopen.domain.errors import DomainError
 from stillopen.domain.shift import CashKind
 from stillopen.domain.tender import Tender, TenderType
+from stillopen.register.clock import ManualClock
 from stillopen.register.session import Session
 from stillopen.register.store import schema
 from stillopen.register.store.database import EXIT_DISK, Database
@@ -298,6 +299,24 @@ def test_a_disk_that_fills_up_in_the_middle(small_disk: Path) -> None:
     verdict = verify_journal(small_disk / "till")
     assert verdict.faults == () and verdict.entries == len(answered) + 3
     filler.close()
+
+
+def test_a_till_starts_and_closes_its_shift_on_a_full_disk(small_disk: Path) -> None:
+    """A power cut in that moment must not keep what was sold from being sent."""
+    room = Room(small_disk / "till", reserve=4 * 1024 * 1024, ballast=2 * 1024 * 1024)
+    till = make_till(small_disk / "till", room=room)
+    sell(till, signed_in(till), till.clock.new_id(), [SaleLine(sku="100")], CASH)
+    till.close()
+    with (small_disk / "filler").open("wb", buffering=0) as filler, suppress(OSError):
+        while True:
+            filler.write(b"x" * 4096)
+    again = Till.open(till.data_dir, ManualClock(NOON), room)
+    session = sign_in(again, "1", PIN)
+    with pytest.raises(DomainError) as refused:
+        sell(again, session, again.clock.new_id(), [SaleLine(sku="100")], CASH)
+    assert refused.value.code == "disk_full"
+    assert close_register(again, session, 10350).difference == 0
+    again.close()
 
 
 def test_a_full_disk_inside_a_transaction_changes_nothing(small_disk: Path) -> None:

@@ -26,9 +26,11 @@ from stillopen.register.clock import SystemClock
 from stillopen.register.syncer.service import Syncer
 from stillopen.register.till import Till
 from stillopen.register.usecases.open_drawer import open_drawer
+from stillopen.register.usecases.sign_in import sign_in
+from stillopen.register.usecases.status import status
 from stillopen.sync import records
 from stillopen.sync.link import LineState
-from tests.register.shop import SCOPES, Setting, activate, catalogue_records, signed_in
+from tests.register.shop import REGISTER, SCOPES, Setting, activate, catalogue_records, signed_in
 from tests.sync.wire import Server
 
 
@@ -225,6 +227,23 @@ async def test_a_publication_arrives_within_a_second_by_a_poke(b: Bench) -> None
         return item is not None and item.record.name == "Flat white, large"
 
     await b.until(arrived, 1)
+
+
+@story
+async def test_an_unblock_lifts_the_block_when_it_arrives_not_when_somebody_looks(b: Bench) -> None:
+    """The status and the Back Office hear of it without a person at the till."""
+    for _ in range(5):
+        with pytest.raises(DomainError):
+            await asyncio.to_thread(sign_in, b.till, "1", "0000")
+    assert status(b.till).blocked
+    await b.until(lambda: b.cloud.pokes, 3)
+    await b.synced(2)
+    b.cloud.publish([(SCOPES[2], REGISTER, records.RegisterSettings(name="R1", unblock="now"))])
+    await b.until(lambda: not status(b.till).blocked, 2)
+    await b.synced(2)
+    kinds = [row.kind for row in b.till.journal.entries.after(0, 100)]
+    assert kinds == ["pin_blocked", "pin_unblocked"]
+    assert len(b.cloud.server.entries) == 2
 
 
 @story

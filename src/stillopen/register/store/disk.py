@@ -10,6 +10,8 @@ from stillopen.domain.errors import DomainError
 #: the ballast up lets a shift be closed but does not open the till for new sales.
 RESERVE = 8 * 1024 * 1024
 BALLAST = 4 * 1024 * 1024
+#: What a start writes itself: the shared memory of two databases, and what is old is thrown away.
+START = 1024 * 1024
 
 
 def free_bytes(folder: Path) -> int:
@@ -48,6 +50,11 @@ class Room:
             return
         with suppress(OSError), self._file.open("wb") as file:
             os.posix_fallocate(file.fileno(), 0, self._ballast)
+
+    def make_room_to_start(self) -> None:
+        """Give the ballast up where not even a start fits: what is unsent must get away, also now."""
+        if free_bytes(self._folder) < min(START, self._ballast):
+            self.drop_ballast()
 
     def drop_ballast(self) -> None:
         """Give the ballast up, so that what was begun can be finished."""

@@ -43,6 +43,7 @@ class Journal:
     ) -> "Journal":
         """Open or make the file. One that a newer version wrote can be sent from, not sold into."""
         room = room or Room(path.parent)
+        room.make_room_to_start()
         db = Database(path, room=room, on_fatal=on_fatal)
         db.query("PRAGMA journal_mode = WAL")
         db.query("PRAGMA synchronous = FULL")

@@ -9,6 +9,7 @@ import msgspec
 from stillopen import __version__
 from stillopen.domain.errors import DomainError
 from stillopen.register.till import Till
+from stillopen.register.usecases.sign_in import take_unblock
 from stillopen.sync import register_side
 from stillopen.sync.chain import StoredEntry
 from stillopen.sync.codec import pack, unpack
@@ -156,6 +157,7 @@ class Engine:
                 self.incoming = max(total - len(rows), 0)
             case register_side.Switch(heads, server_epoch):
                 catalogue.switch(heads, server_epoch)
+                take_unblock(self._till)
                 self.incoming = self.staged = 0
 
     def _stopped(

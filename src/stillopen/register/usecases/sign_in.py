@@ -33,11 +33,11 @@ def employee_tiles(till: Till) -> list[Tile]:
 
 def is_blocked(till: Till) -> bool:
     """Whether five wrong PINs in a row block the register; an unblock that has arrived lifts it here."""
-    _take_unblock(till)
+    take_unblock(till)
     return till.journal.pins.state().strikes >= MAX_STRIKES
 
 
-def _take_unblock(till: Till) -> None:
+def take_unblock(till: Till) -> None:
     """A value that was not seen before ends the block; one that came in quiet times is only noted."""
     if till.identity is None or till.catalogue.generation == 0:
         return
