@@ -133,7 +133,6 @@ def test_nobody_signs_in(register: Register, body: object) -> None:
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("POST", "/sync"),
         ("POST", "/shift/open"),
         ("POST", "/shift/close"),
         ("GET", "/shift/report"),

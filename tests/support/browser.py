@@ -22,8 +22,9 @@ def launch() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """One per module: while Playwright runs, its event loop keeps others out of the thread."""
     yield from launch()
 
 
