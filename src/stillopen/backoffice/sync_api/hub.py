@@ -3,14 +3,15 @@
 A pulse counts up with everything that registers must be told of (feed/publish.py: beat). Ten times a
 second one small query looks at them; only for an account whose pulse moved is it read which of its
 registers are concerned.
+
+An open stream is no sign of life: it only goes one way, and on a line that died silently it stays open.
+When a register was last heard of is written by its exchanges alone.
 """
 
 import asyncio
 import logging
 import threading
-import time
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import django.db
@@ -23,7 +24,6 @@ log = logging.getLogger(__name__)
 
 HEARTBEAT = 2.0  # seconds
 LOOK_EVERY = 0.1
-SEEN_EVERY = 10.0
 _AFTER_ERROR = 1.0
 
 
@@ -136,13 +136,9 @@ class Hub:
     # -- in the thread
 
     def _run(self) -> None:
-        noted = time.monotonic() - SEEN_EVERY
         while not self._stopped.wait(LOOK_EVERY):
             try:
                 self._look()
-                if time.monotonic() - noted >= SEEN_EVERY:
-                    noted = time.monotonic()
-                    self._note_seen()
             except django.db.Error as error:
                 log.warning("pokes: the database does not answer: %s", error)
                 self._watch.forget()
@@ -176,12 +172,6 @@ class Hub:
             elif at.seqs != stream.seqs:
                 stream.seqs = at.seqs
                 stream.loop.call_soon_threadsafe(stream.tell, "poke")
-
-    def _note_seen(self) -> None:
-        with self._lock:
-            registers = [r for r, stream in self._streams.items() if not stream.ended]
-        if registers:
-            note_seen(registers, datetime.now(UTC))
 
 
 class News(msgspec.Struct, frozen=True):
@@ -261,15 +251,3 @@ def _registers(cursor: Cursor, registers: list[str]) -> list[tuple[str, str, str
         (canonical(register), canonical(store), state, key)
         for register, store, state, key in cursor.fetchall()
     ]
-
-
-def note_seen(registers: Iterable[str], now: datetime) -> None:
-    """Write ``last_seen_at`` of connected registers; one that is exchanging right now does so itself."""
-    db = engine()
-    with db.transaction() as cursor:
-        cursor.execute(
-            f"""UPDATE devices_register SET last_seen_at = %s WHERE id IN (
-            SELECT id FROM devices_register r WHERE {db.among("id")}
-            AND (last_seen_at IS NULL OR last_seen_at < %s) {db.lock("r", skip=True)})""",
-            (db.moment(now), db.many(db.uid(r) for r in registers), db.moment(now)),
-        )
