@@ -147,6 +147,9 @@ def test_the_count_fills_the_amount_and_the_z_shows_the_difference(
     expect(page.locator(".note.yellow")).to_contain_text("€6.01 is missing")
     page.get_by_role("link", name="Done").click()
     page.wait_for_url("**/open")
+    page.get_by_role("link", name="Operations").click()
+    page.get_by_role("link", name="Z report 1").click()
+    expect(page.get_by_role("heading", name="Z report 1")).to_be_visible()
 
 
 def test_a_blind_close_hides_what_is_expected(page: Page, serve: Serve) -> None:

@@ -11,6 +11,7 @@ from stillopen.domain.shift import CashKind
 from stillopen.register.usecases.move_cash import move_cash
 from stillopen.register.usecases.open_drawer import open_drawer
 from stillopen.register.web.pages.frame import Signed, Ui, page
+from stillopen.register.web.pages.shift import last_taken
 from stillopen.register.web.view import cash
 
 
@@ -69,7 +70,7 @@ MOVEMENTS: dict[str, Movement] = {
 
 
 async def menu(ui: Ui) -> Response:
-    return ui.page("operations.html")
+    return ui.page("operations.html", last_z=last_taken(ui))
 
 
 async def show(ui: Ui) -> Response:

@@ -130,9 +130,15 @@ def _keep(ui: Ui, z: ShiftReport) -> None:
     ui.request.app.state.last_z = z
 
 
+def last_taken(ui: Ui) -> ShiftReport | None:
+    """The Z that was taken since the till was started."""
+    z: ShiftReport | None = getattr(ui.request.app.state, "last_z", None)
+    return z
+
+
 async def last_z(ui: Ui) -> Response:
     """The Z that was just taken; it is in the journal and in the Back Office, too."""
-    z = getattr(ui.request.app.state, "last_z", None)
+    z = last_taken(ui)
     if z is None:
         return ui.go("/")
     return ui.page("report.html", report=z, title=f"Z report {z.z_number}")
