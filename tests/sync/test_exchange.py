@@ -121,6 +121,31 @@ def test_a_forked_journal_overwrites_nothing() -> None:
     assert wire.server.entries == held
 
 
+@pytest.mark.parametrize("own", range(1, 6))
+def test_an_ack_for_another_journal_acknowledges_nothing(own: int) -> None:
+    """Two tills from one disk: what only the other one sent stays unsent here, and nobody asks on and on."""
+    wire = shop()
+    wire.register.sell()
+    wire.settle()
+    copy = Wire(wire.server, Register(list(wire.register.journal)), wire.rng, 0.0)
+    copy.register.state = register_side.SyncState(acked=wire.register.state.acked)
+    for _ in range(3):
+        wire.register.sell()
+    wire.settle()
+    for _ in range(own):
+        prev = copy.register.journal[-1]
+        body = b'{"another":%d}' % (prev.seq + 1)
+        copy.register.journal.append(
+            StoredEntry(prev.seq + 1, prev.hash, seal(prev.hash, body), body)
+        )
+    copy.settle()
+    assert copy.register.state.acked.seq == 1 and copy.register.state.parted
+    assert wire.server.entries == wire.register.journal
+    wire.register.sell()
+    wire.settle()
+    assert wire.register.state.acked.seq == 5 and not wire.register.state.parted
+
+
 def test_a_revoked_register_hands_in_its_facts_and_gets_nothing() -> None:
     wire = shop()
     wire.server.publish("account", {"p": b"x"})
@@ -196,6 +221,15 @@ def test_verify_names_each_fault_once() -> None:
 def test_nonsense_is_refused_in_one_way(data: bytes) -> None:
     with contextlib.suppress(BadMessage):
         unpack(data, ExchangeRequest)
+
+
+def test_every_flipped_bit_of_a_message_is_a_message_or_refused() -> None:
+    data = shop().register.request()
+    for place in range(len(data) * 8):
+        flipped = bytearray(data)
+        flipped[place // 8] ^= 1 << place % 8
+        with contextlib.suppress(BadMessage):
+            unpack(bytes(flipped), ExchangeRequest)
 
 
 def test_every_cut_of_a_message_is_refused() -> None:

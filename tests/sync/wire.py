@@ -151,7 +151,8 @@ class Register:
 
     def hear(self, data: bytes) -> None:
         answer = unpack(data, ExchangeAnswer)
-        self.state, effects = register_side.conclude(self.state, self.outlook(), answer)
+        own = {entry.seq: entry.hash for entry in self.journal}.get(answer.ack.seq, b"")
+        self.state, effects = register_side.conclude(self.state, self.outlook(), answer, own)
         for effect in effects:
             self.carry_out(effect)
 

@@ -51,6 +51,7 @@ class SyncState(msgspec.Struct, frozen=True, kw_only=True):
     retry: bool = False  # a person asked for Retry errored sales
     waiting_for_upgrade: bool = False
     revoked: bool = False
+    parted: bool = False  # the server holds another history under the numbers of this epoch
 
 
 class Outlook(msgspec.Struct, frozen=True, kw_only=True):
@@ -189,13 +190,16 @@ def _pull(state: SyncState, outlook: Outlook) -> Pull | None:
 
 
 def conclude(
-    state: SyncState, outlook: Outlook, answer: ExchangeAnswer
+    state: SyncState, outlook: Outlook, answer: ExchangeAnswer, own_hash: bytes
 ) -> tuple[SyncState, tuple[Effect, ...]]:
-    """What ``answer`` changes. An answer to anything but the latest request changes nothing."""
+    """What ``answer`` changes. An answer to anything but the latest request changes nothing.
+
+    ``own_hash`` is that of this journal's entry at ``answer.ack.seq`` (empty where there is none).
+    """
     if not state.in_flight or answer.request != state.request:
         return state, ()
     effects: list[Effect] = []
-    acked = _conclude_ack(state, outlook, answer, effects)
+    acked = _conclude_ack(state, outlook, answer, own_hash, effects)
     state = msgspec.structs.replace(state, in_flight=False, nonce=answer.nonce, acked=acked)
     if answer.server_time is not None:
         effects.append(SetClock(answer.server_time))
@@ -210,13 +214,22 @@ def conclude(
 
 
 def _conclude_ack(
-    state: SyncState, outlook: Outlook, answer: ExchangeAnswer, effects: list[Effect]
+    state: SyncState,
+    outlook: Outlook,
+    answer: ExchangeAnswer,
+    own_hash: bytes,
+    effects: list[Effect],
 ) -> Ack:
-    """The ack moves forward within what the journal holds; backward only by a ``rewind``."""
+    """The ack moves forward within what the journal holds; backward only by a ``rewind``.
+
+    An ack with another hash is about another journal (a copy of this disk): nothing of ours has arrived.
+    """
     ack = answer.ack
     if ack.epoch != outlook.epoch or ack.seq > outlook.head_seq:
         return state.acked
     if ack.seq > state.acked.seq:
+        if ack.hash != own_hash:
+            return state.acked
         effects.append(Advance(ack))
         return ack
     for instruction in answer.instructions:
@@ -237,7 +250,10 @@ def _conclude_instructions(
     if "upgrade" in told:
         effects.append(NeedsUpgrade(told["upgrade"].reason))
     return msgspec.structs.replace(
-        state, revoked="revoked" in told, waiting_for_upgrade="upgrade" in told
+        state,
+        revoked="revoked" in told,
+        waiting_for_upgrade="upgrade" in told,
+        parted="new_epoch" in told,
     )
 
 
@@ -286,6 +302,8 @@ def timed(state: SyncState, sent: int, seconds: float) -> SyncState:
 
 def has_work(state: SyncState, outlook: Outlook) -> bool:
     """Whether another exchange is worth making at once."""
+    if state.parted:  # what is unsent gets no further by saying it again
+        return not state.nonce or state.feed_behind
     if state.revoked or state.waiting_for_upgrade:
         return state.acked.seq < outlook.head_seq
     return not state.nonce or state.acked.seq < outlook.head_seq or state.feed_behind or state.retry

@@ -11,7 +11,7 @@ from stillopen.domain.errors import DomainError
 from stillopen.register.till import Till
 from stillopen.register.usecases.sign_in import take_unblock
 from stillopen.sync import register_side
-from stillopen.sync.chain import StoredEntry
+from stillopen.sync.chain import GENESIS, StoredEntry
 from stillopen.sync.codec import pack, unpack
 from stillopen.sync.messages import Ack, ExchangeAnswer
 from stillopen.sync.proof import EXCHANGE, POKE, sign
@@ -104,7 +104,9 @@ class Engine:
     def hear(self, data: bytes) -> Heard:
         """Carry out what the answer says. Raises ``codec.BadMessage`` for bytes that are no answer."""
         answer = unpack(data, ExchangeAnswer)
-        state, effects = register_side.conclude(self.state, self.outlook(), answer)
+        state, effects = register_side.conclude(
+            self.state, self.outlook(), answer, self._hash_at(answer.ack.seq)
+        )
         before = self.state.acked.seq
         changes: dict[str, object] = {"last_exchange_at": self._till.clock.now()}
         feed: list[_FeedEffect] = []
@@ -129,6 +131,13 @@ class Engine:
         received = sum(len(e.rows) for e in feed if isinstance(e, register_side.Stage))
         switched = any(isinstance(e, register_side.Switch) for e in feed)
         return Heard(max(state.acked.seq - before, 0), received, switched)
+
+    def _hash_at(self, seq: int) -> bytes:
+        """Of the own entry ``seq``; empty where there is none."""
+        if seq == 0:
+            return GENESIS
+        found = self._till.journal.entries.raw_after(seq - 1, 1)
+        return found[0].hash if found and found[0].seq == seq else b""
 
     def _feed(
         self, state: register_side.SyncState, effects: list[_FeedEffect]
