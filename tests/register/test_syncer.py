@@ -326,3 +326,16 @@ async def test_activated_again_it_goes_on_without_a_restart(b: Bench) -> None:
     b.till.journal.identity.save(again)
     b.till.notify("session")
     await b.synced(3)
+
+
+@story
+async def test_offline_dates_from_the_last_answer_also_after_a_power_cut(b: Bench) -> None:
+    await b.line.refuse()
+    heard = b.till.journal.sending.state().last_exchange_at
+    b.syncer.stop()
+    await asyncio.sleep(0.2)
+    again = Syncer(b.till)
+    running = asyncio.create_task(again.run())
+    await b.until(lambda: b.state is LineState.OFFLINE and b.till.link.since == heard, 8)
+    again.stop()
+    await running

@@ -125,8 +125,11 @@ class LineWatch:
         return told.get(state) or (self._link.cause or Cause.TIMEOUT).value
 
     def _since(self, state: LineState) -> datetime:
-        """Offline since the doubt began, not since it became certainty."""
+        """Offline since the doubt began, not since it became certainty or the till was switched on."""
         old = self._till.link
+        if state is LineState.OFFLINE and not self.ever_proven:
+            heard = self._till.journal.sending.state().last_exchange_at
+            return heard or self._till.clock.now()
         if state is LineState.OFFLINE and old.state is LineState.RECONNECTING and old.since:
             return old.since
         return self._till.clock.now()

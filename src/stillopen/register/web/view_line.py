@@ -35,7 +35,7 @@ ADVICE = {
     "not_activated": "Activate this register to begin.",
     "never_synced": "The first synchronization is needed before the first sale.",
     "upgrade_required": "Upgrade this register. " + _KEPT,
-    "revoked": "Ask an administrator. " + _KEPT,
+    "revoked": "Finish the open sale, close the register, and ask an administrator. What was sold is kept.",
 }
 
 
