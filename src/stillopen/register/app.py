@@ -44,7 +44,8 @@ def build_app(till: Till, syncer: SyncerLike | None, names: tuple[str, ...] = ()
                 await _end(syncer.stop, running)
             till.close()
 
-    mounts: list[BaseRoute] = [Mount("/api/v1", app=build_api(till))]
+    # The second: another version of the API is told so in JSON, not by the screens' page for lost addresses.
+    mounts: list[BaseRoute] = [Mount("/api/v1", app=build_api(till)), Mount("/api", routes=[])]
     app = Starlette(
         routes=[*mounts, *pages],
         lifespan=lifespan,
