@@ -453,7 +453,7 @@ def test_it_leaves_the_open_cart_alone(till: Till, session: Session) -> None:
         (None, [SaleLine()], "bad_line"),
         (None, [SaleLine(sku="100", quantity="0")], "bad_quantity"),
         (None, [SaleLine(sku="100", quantity="-1")], "bad_quantity"),
-        (None, [SaleLine(sku="100", quantity="1e3")], "tender_short"),
+        (None, [SaleLine(sku="100", quantity="1e3")], "bad_quantity"),
         (None, [SaleLine(sku="104")], "stopped"),
         (None, [SaleLine(sku="100")] * 1001, "cart_full"),
     ],
