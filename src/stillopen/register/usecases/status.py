@@ -83,7 +83,7 @@ def status(till: Till) -> Status:
     return Status(
         indicator=INDICATOR[line],
         state=state,
-        word=_word(state, line, unsent),
+        word=_word(state, line, unsent, held),
         sentence=_sentence(till, state, line, unsent, held),
         cause=cause,
         cause_words=CAUSES.get(cause, ""),
@@ -141,11 +141,13 @@ def _state(till: Till, line: LineState, unsent: Unsent, held: Counter[str]) -> s
     return "synced" if in_step else "sending"
 
 
-def _word(state: str, line: LineState, unsent: Unsent) -> str:
+def _word(state: str, line: LineState, unsent: Unsent, held: Counter[str]) -> str:
     if state == "synced":
         return "Synced"
     if state == "sending":
-        return f"Sending {unsent.count}" if unsent.count else "Syncing"
+        if unsent.count:
+            return f"Sending {unsent.count}"
+        return f"{held.total()} held back" if held.total() else "Syncing"
     return _WORDS[line]
 
 
