@@ -316,6 +316,7 @@ def test_two_quick_taps_are_two(page: Page, served: Served) -> None:
 
 def test_pay_waits_for_the_first_item(page: Page, served: Served) -> None:
     open_till(page, served)
+    page.wait_for_load_state("load")  # taps and letters are kept before that, shortcuts are not
     served.trouble.slow = 0.5
     page.locator(".tile", has_text="Flat white").first.click()
     page.keyboard.press("F2")
