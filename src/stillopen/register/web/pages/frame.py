@@ -81,6 +81,10 @@ class Ui:
 
     def context(self, **values: object) -> dict[str, object]:
         """What base templates and components need."""
+        return {"line": line_view(self.till), **self.basics(), **values}
+
+    def basics(self) -> dict[str, object]:
+        """The same without the state of the line, for parts that are drawn with every scan."""
         theme = self.request.cookies.get("theme", "")
         return {
             "till": self.till,
@@ -89,10 +93,8 @@ class Ui:
             "boot": BOOT,
             "theme": theme if theme in ("light", "dark") else "",
             "path": self.request.url.path,
-            "line": line_view(self.till),
             "when": lambda moment: when(self.till, moment),
             "in_store": lambda moment: in_store(self.till, moment),
-            **values,
         }
 
     def page(self, template: str, **values: object) -> Response:
