@@ -190,6 +190,7 @@ def open_till(page: Page, served: Served) -> None:
 
 
 def tap_digits(page: Page, digits: str) -> None:
+    page.wait_for_load_state("load")  # before that the pad cannot know which field was focused
     for digit in digits:
         page.locator(f".pad [data-key='{digit}']").click()
 
