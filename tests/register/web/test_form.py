@@ -137,6 +137,7 @@ def test_the_count_fills_the_amount_and_the_z_shows_the_difference(
     expect(page.locator(".toast")).to_contain_text("€5.00 paid out")
     page.get_by_role("link", name="Close register").click()
     expect(page.locator("main")).to_contain_text("Expected: €96.01")
+    page.wait_for_load_state("load")
     page.get_by_label("Number of 50.00", exact=True).focus()
     tap_digits(page, "1")
     page.get_by_label("Number of 20.00", exact=True).focus()
