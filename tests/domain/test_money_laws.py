@@ -4,11 +4,12 @@ from decimal import Decimal
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from stillopen.domain.cart import CartLine
 from stillopen.domain.discount import Discount
 from stillopen.domain.money import Rounding, divide, format_plain, parse_major, spread
-from stillopen.domain.receipt import Receipt, recompute
+from stillopen.domain.receipt import Receipt, is_as_computed, recompute
 from stillopen.domain.refund import refund_part
 from stillopen.domain.shift import ShiftTotals, with_receipt
 from stillopen.domain.tax import TaxRounding
@@ -66,7 +67,32 @@ def test_sums_agree(
         assert rate.amount == sum(x.tax for x in own)
         assert rate.net == sum(x.net for x in own)
     assert all(x.before - x.discount - x.sale_discount >= 0 for x in made.lines)
-    assert recompute(made) == made
+    assert recompute(made) == made and is_as_computed(made)
+
+
+FIGURES = ("subtotal", "discount_total", "net", "tax", "total", "rounding", "change")
+OF_A_LINE = ("before", "discount", "sale_discount", "net", "tax", "gross")
+
+
+@given(carts, rules, discounts, st.data())
+def test_one_figure_that_was_altered_is_found(
+    items: list[CartLine], rule: Rules, sale_discount: Discount | None, data: st.DataObject
+) -> None:
+    made = pay(items, rule, sale_discount, 0)
+    altered = data.draw(st.sampled_from([*FIGURES, "taxes", "lines"]))
+    by = data.draw(st.sampled_from([-1, 1, 100]))
+    if altered in FIGURES:
+        changes: dict[str, object] = {altered: getattr(made, altered) + by}
+    elif altered == "taxes":
+        first = replace(made.taxes[0], amount=made.taxes[0].amount + by)
+        changes = {"taxes": (first, *made.taxes[1:])}
+    else:
+        at = data.draw(st.integers(0, len(made.lines) - 1))
+        line_of = list(made.lines)
+        name = data.draw(st.sampled_from(OF_A_LINE))
+        line_of[at] = replace(line_of[at], **{name: getattr(line_of[at], name) + by})
+        changes = {"lines": tuple(line_of)}
+    assert not is_as_computed(replace(made, **changes))
 
 
 @given(lines, rules, st.lists(st.integers(1, 9000), min_size=1, max_size=6))

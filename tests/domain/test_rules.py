@@ -1,6 +1,7 @@
 """Carts, tenders, permissions, the offline policy, ids: what they refuse and what they keep."""
 
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -106,7 +107,9 @@ def test_numbers_and_codes() -> None:
 
 @given(st.integers(0, 2**48 - 1), st.binary(min_size=10, max_size=10))
 def test_uuid7_orders_by_time(milliseconds: int, randomness: bytes) -> None:
-    made = uuid7(milliseconds, randomness)
+    text = uuid7(milliseconds, randomness)
+    made = UUID(text)
+    assert text == str(made)
     assert made.version == 7 and made.variant == "specified in RFC 4122"
     assert int.from_bytes(made.bytes[:6], "big") == milliseconds
 

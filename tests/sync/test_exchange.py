@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stillopen.sync import register_side
-from stillopen.sync.chain import GENESIS, StoredEntry, seal, verify
+from stillopen.sync.chain import GENESIS, verify
 from stillopen.sync.codec import BadMessage, pack, unpack
 from stillopen.sync.messages import Ack, ExchangeAnswer, ExchangeRequest
 from stillopen.sync.server_side import Known, judge
@@ -98,52 +98,6 @@ def test_another_server_history_is_answered_with_a_snapshot() -> None:
     wire.register.state = msgspec.structs.replace(wire.register.state, feed_behind=True)
     wire.settle()
     assert wire.register.content == {("account", "c"): b"3"}
-
-
-def test_a_forked_journal_overwrites_nothing() -> None:
-    wire = shop()
-    for _ in range(3):
-        wire.register.sell()
-    wire.settle()
-    held = list(wire.server.entries)
-    del wire.register.journal[1:]  # an older disk image
-    wire.register.state = register_side.SyncState(acked=Ack(EPOCH, 1, held[0].hash))
-    wire.register.state = msgspec.structs.replace(wire.register.state, feed_behind=False)
-    for _ in range(3):
-        prev = wire.register.journal[-1]
-        body = b'{"another":%d}' % (prev.seq + 1)
-        wire.register.journal.append(
-            StoredEntry(prev.seq + 1, prev.hash, seal(prev.hash, body), body)
-        )
-    for _ in range(4):
-        wire.register.state = register_side.failed(wire.register.state)
-        wire.register.hear(wire.server.answer(wire.register.request()))
-    assert wire.server.entries == held
-
-
-@pytest.mark.parametrize("own", range(1, 6))
-def test_an_ack_for_another_journal_acknowledges_nothing(own: int) -> None:
-    """Two tills from one disk: what only the other one sent stays unsent here, and nobody asks on and on."""
-    wire = shop()
-    wire.register.sell()
-    wire.settle()
-    copy = Wire(wire.server, Register(list(wire.register.journal)), wire.rng, 0.0)
-    copy.register.state = register_side.SyncState(acked=wire.register.state.acked)
-    for _ in range(3):
-        wire.register.sell()
-    wire.settle()
-    for _ in range(own):
-        prev = copy.register.journal[-1]
-        body = b'{"another":%d}' % (prev.seq + 1)
-        copy.register.journal.append(
-            StoredEntry(prev.seq + 1, prev.hash, seal(prev.hash, body), body)
-        )
-    copy.settle()
-    assert copy.register.state.acked.seq == 1 and copy.register.state.parted
-    assert wire.server.entries == wire.register.journal
-    wire.register.sell()
-    wire.settle()
-    assert wire.register.state.acked.seq == 5 and not wire.register.state.parted
 
 
 def test_a_revoked_register_hands_in_its_facts_and_gets_nothing() -> None:
@@ -251,16 +205,36 @@ def test_a_protocol_too_new_is_upload_only() -> None:
     request = msgspec.structs.replace(
         request, nonce=b"n", protocol=(7, 9), entries=tuple(wire.register.journal)
     )
-    verdict = judge(request, Known(state="active", nonce=b"n", ack=Ack(EPOCH, 0, GENESIS)))
+    verdict = judge(request, Known(state="active", nonce=b"n"))
     assert len(verdict.accept) == 1 and not verdict.feed
     assert [i.do for i in verdict.instructions] == ["upgrade"]
 
 
 def test_batches_follow_the_speed_of_the_link() -> None:
     state = register_side.SyncState(acked=Ack(EPOCH, 0, GENESIS))
-    assert register_side.timed(state, 100, 0.1).batch == 200
-    assert register_side.timed(state, 100, 20.0).batch == 10
+    assert register_side.timed(state, 100, 0.1).batch == 400
+    assert register_side.timed(state, 100, 1.0).batch == 200  # two seconds' worth
+    assert register_side.timed(state, 100, 1.6, round_trip=0.6).batch == 240  # four round trips
+    assert register_side.timed(state, 100, 2.5, round_trip=0.5).batch == 100
+    assert register_side.timed(state, 100, 20.0).batch == 50  # a stall; the next one tells more
     assert register_side.timed(state, 5, 0.1).batch == 100
     assert register_side.failed(state).batch == 50
+
+
+def test_a_line_that_stalls_shrinks_batches_but_not_to_nothing() -> None:
+    state = register_side.SyncState(acked=Ack(EPOCH, 0, GENESIS), nonce=b"n")
+    for _ in range(9):
+        state = register_side.failed(state, silent=True)
+    assert state.batch == register_side.STALLED_BATCH
+    assert not state.nonce, "what became of a large request is asked for at no weight"
+    for _ in range(9):
+        state = register_side.failed(state)
+    assert state.batch == 1, "what does not get through must become small enough"
+    for _ in range(6):
+        state = register_side.timed(state, state.batch, 0.05)
+    assert state.batch == 1000
+
+
+def test_what_a_request_weighs() -> None:
     small = pack(msgspec.structs.replace(shop().register.outlook(), cursors=()))
     assert len(small) < 600

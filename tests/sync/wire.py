@@ -7,10 +7,11 @@ from datetime import UTC, date, datetime
 
 import msgspec
 
-from stillopen.sync import facts, register_side
+from stillopen.sync import effects, facts, register_side
 from stillopen.sync.chain import GENESIS, StoredEntry, seal
 from stillopen.sync.codec import pack, unpack
 from stillopen.sync.feed import GENESIS_CHAIN, cursors_hash, make_page, next_chain, plan_pull
+from stillopen.sync.lineage import Branch, History
 from stillopen.sync.messages import (
     Ack,
     Cursor,
@@ -65,8 +66,10 @@ class Server:
 
     def answer(self, data: bytes) -> bytes:
         request = unpack(data, ExchangeRequest)
-        held = {e.seq: e.hash for e in self.entries}
-        known = Known(state=self.state, nonce=self.nonce, ack=self.ack, held=held)  # type: ignore[arg-type]
+        ack = self.ack
+        held = {(self.branch, e.seq): e.hash for e in self.entries}
+        history = History((Branch(self.branch, ack.seq, ack.hash),), held)
+        known = Known(state=self.state, nonce=self.nonce, history=history)  # type: ignore[arg-type]
         verdict = judge(request, known)
         if verdict.stale:
             return pack(
@@ -152,21 +155,21 @@ class Register:
     def hear(self, data: bytes) -> None:
         answer = unpack(data, ExchangeAnswer)
         own = {entry.seq: entry.hash for entry in self.journal}.get(answer.ack.seq, b"")
-        self.state, effects = register_side.conclude(self.state, self.outlook(), answer, own)
-        for effect in effects:
+        self.state, due = register_side.conclude(self.state, self.outlook(), answer, own)
+        for effect in due:
             self.carry_out(effect)
 
-    def carry_out(self, effect: register_side.Effect) -> None:
+    def carry_out(self, effect: effects.Effect) -> None:
         match effect:
-            case register_side.Begin(snapshot):
+            case effects.Begin(snapshot):
                 self.staged, self.staged_rows, self.snapshot = {}, [], snapshot
-            case register_side.Stage(rows, _):
+            case effects.Stage(rows, _):
                 self.staged_rows.extend(rows)
                 for row in rows:
                     self.staged[row.scope] = row.seq
-            case register_side.Switch(heads, server_epoch):
+            case effects.Switch(heads, server_epoch):
                 self.switch(heads, server_epoch)
-            case register_side.StopSelling():
+            case effects.StopSelling():
                 self.revoked = True
 
     def switch(self, heads: tuple[Cursor, ...], server_epoch: str) -> None:

@@ -10,7 +10,7 @@ import msgspec
 
 from stillopen.domain.discount import Discount
 from stillopen.domain.errors import DomainError
-from stillopen.domain.money import MAX_AMOUNT, Rounding, round_decimal
+from stillopen.domain.money import MAX_AMOUNT, Rounding, divide
 from stillopen.domain.quantity import MAX_QUANTITY
 
 MAX_LINES = 1000
@@ -42,7 +42,8 @@ class CartLine(msgspec.Struct, frozen=True, kw_only=True):
         """Minor units before any discount."""
         if self.fixed_amount is not None:
             return self.fixed_amount
-        return round_decimal(self.unit_price * self.quantity, mode)
+        numerator, denominator = self.quantity.as_integer_ratio()
+        return divide(self.unit_price * numerator, denominator, mode)
 
 
 class Cart(msgspec.Struct, frozen=True, kw_only=True):

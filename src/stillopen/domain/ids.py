@@ -6,14 +6,16 @@ import uuid
 from stillopen.domain.errors import DomainError
 
 
-def uuid7(milliseconds: int, randomness: bytes) -> uuid.UUID:
-    """RFC 9562 version 7: 48 bits of Unix milliseconds, then 74 of the given ``randomness`` (10 bytes)."""
+def uuid7(milliseconds: int, randomness: bytes) -> str:
+    """RFC 9562 version 7, canonical text: 48 bits of Unix milliseconds, then 74 of the given ``randomness``
+    (10 bytes)."""
     if len(randomness) != 10:
         raise ValueError("uuid7 takes 10 random bytes")
     value = (milliseconds & ((1 << 48) - 1)) << 80 | int.from_bytes(randomness, "big")
     value = value & ~(0xF << 76) | 0x7 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
-    return uuid.UUID(int=value)
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def parse_uuid(text: str) -> str:

@@ -43,18 +43,14 @@ def divide(numerator: int, denominator: int, mode: Rounding = Rounding.HALF_UP) 
     """``numerator / denominator`` as an integer, rounded by ``mode``; symmetric around zero."""
     if denominator <= 0:
         raise ValueError("denominator must be positive")
+    if denominator == 1:
+        return numerator
     quotient, rest = divmod(abs(numerator), denominator)
     if mode is Rounding.HALF_UP:
         quotient += 2 * rest >= denominator
     elif mode is Rounding.HALF_EVEN:
         quotient += 2 * rest > denominator or (2 * rest == denominator and quotient % 2 == 1)
     return quotient if numerator >= 0 else -quotient
-
-
-def round_decimal(value: Decimal, mode: Rounding = Rounding.HALF_UP) -> int:
-    """``value`` (minor units, exact) to whole minor units."""
-    numerator, denominator = value.as_integer_ratio()
-    return divide(numerator, denominator, mode)
 
 
 def spread(amount: int, weights: Sequence[int]) -> list[int]:
@@ -74,13 +70,17 @@ def spread(amount: int, weights: Sequence[int]) -> list[int]:
         weights, total = [-w for w in weights], -total
     if min(weights) < 0:
         raise ValueError("weights must be of one sign")
-    size, sign = abs(amount), 1 if amount >= 0 else -1
+    if amount == 0:
+        return [0] * len(weights)
+    size = abs(amount)
     parts = [size * w // total for w in weights]
-    remainders = [size * w % total for w in weights]
-    order = sorted(range(len(weights)), key=lambda i: (-remainders[i], -weights[i], i))
-    for i in order[: size - sum(parts)]:
-        parts[i] += 1
-    return [sign * p for p in parts]
+    left = size - sum(parts)
+    if left:
+        order = [(-(size * w % total), -w, i) for i, w in enumerate(weights)]
+        order.sort()
+        for _, _, i in order[:left]:
+            parts[i] += 1
+    return parts if amount > 0 else [-p for p in parts]
 
 
 def parse_major(text: str, currency: str) -> int:

@@ -5,7 +5,7 @@ import msgspec
 from stillopen.domain.cart import Cart, CartLine
 from stillopen.domain.discount import Discount
 from stillopen.domain.tender import Settlement, Tender, settle
-from stillopen.domain.totals import Rules, TaxTotal, Totals, compute_totals
+from stillopen.domain.totals import LineTotal, Rules, TaxTotal, Totals, compute_totals
 
 
 class ReceiptLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,10 +47,17 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def make_receipt(
-    number: str, cart: Cart, tenders: tuple[Tender, ...], rules: Rules, cashier: str
+    number: str,
+    cart: Cart,
+    tenders: tuple[Tender, ...],
+    rules: Rules,
+    cashier: str,
+    totals: Totals | None = None,
 ) -> Receipt:
-    """Freeze ``cart`` as paid by ``tenders``. Errors are those of :func:`settle`."""
-    totals = compute_totals(cart.lines, cart.discount, rules)
+    """Freeze ``cart`` as paid by ``tenders``; ``totals`` where they are computed already, of this cart and
+    these rules. Errors are those of :func:`settle`."""
+    if totals is None:
+        totals = compute_totals(cart.lines, cart.discount, rules)
     settlement = settle(totals.total, tenders, rules.cash_rounding)
     return _assemble(number, cart, tenders, rules, cashier, totals, settlement)
 
@@ -65,16 +72,18 @@ def _assemble(
     settlement: Settlement,
 ) -> Receipt:
     lines = tuple(
-        ReceiptLine(
-            item=item,
-            before=t.before,
-            discount=t.discount,
-            sale_discount=t.sale_discount,
-            net=t.net,
-            tax=t.tax,
-            gross=t.gross,
-        )
-        for item, t in zip(cart.lines, totals.lines, strict=True)
+        [
+            ReceiptLine(
+                item=item,
+                before=t.before,
+                discount=t.discount,
+                sale_discount=t.sale_discount,
+                net=t.net,
+                tax=t.tax,
+                gross=t.gross,
+            )
+            for item, t in zip(cart.lines, totals.lines, strict=True)
+        ]
     )
     return Receipt(
         number=number,
@@ -96,6 +105,38 @@ def _assemble(
     )
 
 
+def is_as_computed(receipt: Receipt) -> bool:
+    """Whether ``recompute(receipt) == receipt``, found out without building a second receipt.
+
+    Errors are those of :func:`recompute`.
+    """
+    items = [line.item for line in receipt.lines]
+    totals = compute_totals(items, receipt.discount, receipt.rules)
+    settlement = settle(totals.total, receipt.tenders, receipt.rules.cash_rounding)
+    return (
+        totals.total == receipt.total
+        and totals.net == receipt.net
+        and totals.tax == receipt.tax
+        and totals.subtotal == receipt.subtotal
+        and totals.discount == receipt.discount_total
+        and settlement.rounding == receipt.rounding
+        and settlement.change == receipt.change
+        and totals.taxes == receipt.taxes
+        and all(map(_same_line, receipt.lines, totals.lines))
+    )
+
+
+def _same_line(line: ReceiptLine, total: LineTotal) -> bool:
+    return (
+        line.gross == total.gross
+        and line.net == total.net
+        and line.tax == total.tax
+        and line.before == total.before
+        and line.discount == total.discount
+        and line.sale_discount == total.sale_discount
+    )
+
+
 def recompute(receipt: Receipt) -> Receipt:
     """The same receipt computed anew from its own lines, tenders and rules.
 
@@ -104,7 +145,7 @@ def recompute(receipt: Receipt) -> Receipt:
     """
     cart = Cart(
         id="",
-        lines=tuple(line.item for line in receipt.lines),
+        lines=tuple([line.item for line in receipt.lines]),
         discount=receipt.discount,
         customer=receipt.customer,
         note=receipt.note,

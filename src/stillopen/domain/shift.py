@@ -90,8 +90,8 @@ def expected_cash(opening_float: int, totals: ShiftTotals) -> int:
 
 def with_receipt(totals: ShiftTotals, receipt: Receipt) -> ShiftTotals:
     """The sums after ``receipt``; lines with a negative gross count as refunds."""
-    sold = sum(x.gross for x in receipt.lines if x.gross > 0)
-    returned = -sum(x.gross for x in receipt.lines if x.gross < 0)
+    sold = sum([x.gross for x in receipt.lines if x.gross > 0])
+    returned = -sum([x.gross for x in receipt.lines if x.gross < 0])
     cash = receipt.cash
     replace = msgspec.structs.replace
     return replace(

@@ -11,13 +11,18 @@ import msgspec
 
 from stillopen.domain.money import Rounding, divide, spread
 
+#: (rate id, percent)
+Rate = tuple[str, Decimal]
+#: A rate and the places of its lines.
+Group = tuple[Rate, Sequence[int]]
+
 
 class TaxRounding(StrEnum):
     LINE = "line"  # each line's tax is rounded, the total is their sum
     TOTAL = "total"  # each rate's tax is rounded once, then spread over its lines
 
 
-class Taxed(msgspec.Struct, frozen=True):
+class Taxed(msgspec.Struct, frozen=True, gc=False):
     """An amount with its tax, minor units. ``net + tax = gross``: anything else cannot be built."""
 
     net: int
@@ -43,39 +48,53 @@ def taxed(amount: int, rate: Decimal, inside: bool, mode: Rounding) -> Taxed:
     return Taxed(amount, tax, amount + tax)
 
 
+def group(rates: Sequence[Rate]) -> list[Group]:
+    """The lines of each rate; rates in the order in which they come first."""
+    if rates and rates.count(rates[0]) == len(rates):  # most sales; a Decimal is slow to hash
+        return [(rates[0], range(len(rates)))]
+    places: dict[Rate, list[int]] = {}
+    for i, rate in enumerate(rates):
+        places.setdefault(rate, []).append(i)
+    return list(places.items())
+
+
 def tax_lines(
     amounts: Sequence[int],
-    rates: Sequence[tuple[str, Decimal]],
+    groups: Sequence[Group],
     inside: bool,
     tax_rounding: TaxRounding,
     mode: Rounding,
 ) -> list[Taxed]:
-    """Tax each of ``amounts`` (minor units, after discounts) at its ``(rate id, percent)``.
+    """Tax each of ``amounts`` (minor units, after discounts) at the rate whose group it is in.
 
     In the *total* mode the tax of each rate is rounded once and spread over its lines by largest
     remainder of their amounts, so the lines still sum to the rate and the rates to the receipt.
     """
-    if tax_rounding is TaxRounding.LINE:
-        return [
-            taxed(a, percent, inside, mode) for a, (_, percent) in zip(amounts, rates, strict=True)
-        ]
-    result: list[Taxed | None] = [None] * len(amounts)
-    groups: dict[tuple[str, Decimal], list[int]] = {}
-    for i, rate in enumerate(rates):
-        groups.setdefault(rate, []).append(i)
-    for (_, percent), places in groups.items():
-        whole = taxed(sum(amounts[i] for i in places), percent, inside, mode)
-        for i, tax in zip(
-            places, _spread_signed(whole.tax, [amounts[i] for i in places]), strict=True
-        ):
-            net = amounts[i] - tax if inside else amounts[i]
-            result[i] = Taxed(net, tax, net + tax)
-    return [t for t in result if t is not None]
+    of_group = _each if tax_rounding is TaxRounding.LINE else _together
+    if len(groups) == 1:
+        taxes = of_group(amounts, groups[0][0][1], inside, mode)
+    else:
+        taxes = [0] * len(amounts)
+        for (_, percent), places in groups:
+            parts = of_group([amounts[i] for i in places], percent, inside, mode)
+            for i, tax in zip(places, parts, strict=True):
+                taxes[i] = tax
+    if inside:
+        return [Taxed(a - t, t, a) for a, t in zip(amounts, taxes, strict=True)]
+    return [Taxed(a, t, a + t) for a, t in zip(amounts, taxes, strict=True)]
+
+
+def _each(amounts: Sequence[int], percent: Decimal, inside: bool, mode: Rounding) -> list[int]:
+    return [taxed(a, percent, inside, mode).tax for a in amounts]
+
+
+def _together(amounts: Sequence[int], percent: Decimal, inside: bool, mode: Rounding) -> list[int]:
+    return _spread_signed(taxed(sum(amounts), percent, inside, mode).tax, amounts)
 
 
 def _spread_signed(amount: int, weights: Sequence[int]) -> list[int]:
     """Spread over weights of mixed sign (an exchange): returned lines keep a share of their own sign."""
-    if all(w >= 0 for w in weights) or all(w <= 0 for w in weights):
+    if min(weights) >= 0 or max(weights) <= 0:
         return spread(amount, weights)
     total = sum(weights)
     if total == 0:  # what came and went cancels out: the tax of both sides is the same

@@ -49,13 +49,18 @@ def settle(total: int, tenders: Sequence[Tender], cash_step: int) -> Settlement:
     """
     if total < 0:
         return _settle_refund(total, tenders, cash_step)
+    cash = others = 0
+    has_cash = False
     for tender in tenders:
         # Nothing in cash is a tender too: a total that is rounded down to zero is paid with it.
         least = 0 if tender.type is TenderType.CASH else 1
         if not least <= tender.amount <= MAX_AMOUNT:
             raise DomainError("bad_tender", "A tender is an amount above zero.")
-    cash = sum(t.amount for t in tenders if t.type is TenderType.CASH)
-    others = sum(t.amount for t in tenders if t.type is not TenderType.CASH)
+        if tender.type is TenderType.CASH:
+            has_cash = True
+            cash += tender.amount
+        else:
+            others += tender.amount
     if others > total:
         raise DomainError(
             "tender_excess",
@@ -63,7 +68,6 @@ def settle(total: int, tenders: Sequence[Tender], cash_step: int) -> Settlement:
             due=total,
         )
     rest = total - others
-    has_cash = any(t.type is TenderType.CASH for t in tenders)
     asked = cash_due(total, others, cash_step) if has_cash else rest
     if cash < asked:
         raise DomainError(

@@ -8,7 +8,7 @@ import msgspec
 from stillopen.domain.cart import CartLine
 from stillopen.domain.discount import Discount, discount_on
 from stillopen.domain.money import Rounding, spread
-from stillopen.domain.tax import Taxed, TaxRounding, tax_lines
+from stillopen.domain.tax import Group, Taxed, TaxRounding, group, tax_lines
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,7 +21,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     cash_rounding: int = 0  # smallest cash step in minor units; 0: none
 
 
-class LineTotal(msgspec.Struct, frozen=True, kw_only=True):
+class LineTotal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Minor units. ``before − discount − sale_discount`` is what is taxed."""
 
     before: int  # quantity × price
@@ -32,7 +32,7 @@ class LineTotal(msgspec.Struct, frozen=True, kw_only=True):
     gross: int  # what the customer pays for the line
 
 
-class TaxTotal(msgspec.Struct, frozen=True, kw_only=True):
+class TaxTotal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     tax: str  # record id of the rate
     name: str
     rate: Decimal  # percent
@@ -59,43 +59,57 @@ def compute_totals(
     """All figures of a sale, from its lines and rules alone."""
     mode = rules.rounding
     before = [line.amount(mode) for line in lines]
-    own = [discount_on(b, line.discount, mode) for b, line in zip(before, lines, strict=True)]
-    after_own = [b - d for b, d in zip(before, own, strict=True)]
-    # A sale's discount lies on what is sold; returned lines were discounted when they were sold.
-    weights = [max(a, 0) for a in after_own]
-    share = spread(discount_on(sum(weights), sale_discount, mode), weights) if lines else []
-    amounts = [a - s for a, s in zip(after_own, share, strict=True)]
-    rates = [(line.tax, line.tax_rate) for line in lines]
-    parts = tax_lines(amounts, rates, rules.tax_inside, rules.tax_rounding, mode)
+    own = [
+        0 if line.discount is None else discount_on(b, line.discount, mode)
+        for b, line in zip(before, lines, strict=True)
+    ]
+    amounts = [b - d for b, d in zip(before, own, strict=True)] if any(own) else before
+    share = _shares(amounts, sale_discount, mode)
+    if any(share):
+        amounts = [a - s for a, s in zip(amounts, share, strict=True)]
+    groups = group([(line.tax, line.tax_rate) for line in lines])
+    parts = tax_lines(amounts, groups, rules.tax_inside, rules.tax_rounding, mode)
+    taxes = _by_rate(lines, groups, parts)
     return Totals(
         lines=tuple(
-            LineTotal(before=b, discount=d, sale_discount=s, net=t.net, tax=t.tax, gross=t.gross)
-            for b, d, s, t in zip(before, own, share, parts, strict=True)
+            [
+                LineTotal(
+                    before=b, discount=d, sale_discount=s, net=t.net, tax=t.tax, gross=t.gross
+                )
+                for b, d, s, t in zip(before, own, share, parts, strict=True)
+            ]
         ),
-        taxes=_by_rate(lines, parts),
+        taxes=taxes,
         subtotal=sum(before),
         discount=sum(own) + sum(share),
-        net=sum(t.net for t in parts),
-        tax=sum(t.tax for t in parts),
-        total=sum(t.gross for t in parts),
+        net=sum([t.net for t in taxes]),
+        tax=sum([t.amount for t in taxes]),
+        total=sum([t.gross for t in taxes]),
     )
 
 
-def _by_rate(lines: Sequence[CartLine], parts: Sequence[Taxed]) -> tuple[TaxTotal, ...]:
-    sums: dict[tuple[str, Decimal], list[Taxed]] = {}
-    names: dict[tuple[str, Decimal], str] = {}
-    for line, part in zip(lines, parts, strict=True):
-        key = (line.tax, line.tax_rate)
-        names.setdefault(key, line.tax_name)
-        sums.setdefault(key, []).append(part)
+def _shares(amounts: list[int], discount: Discount | None, mode: Rounding) -> list[int]:
+    """Of the sale's discount. It lies on what is sold; returned lines were discounted when they were sold."""
+    if discount is None or not amounts:
+        return [0] * len(amounts)
+    weights = [max(a, 0) for a in amounts]
+    return spread(discount_on(sum(weights), discount, mode), weights)
+
+
+def _by_rate(
+    lines: Sequence[CartLine], groups: Sequence[Group], parts: Sequence[Taxed]
+) -> tuple[TaxTotal, ...]:
+    """A rate that is named differently on several lines has the name of the first."""
     return tuple(
-        TaxTotal(
-            tax=key[0],
-            name=names[key],
-            rate=key[1],
-            net=sum(p.net for p in group),
-            amount=sum(p.tax for p in group),
-            gross=sum(p.gross for p in group),
-        )
-        for key, group in sums.items()
+        [
+            TaxTotal(
+                tax=tax,
+                name=lines[places[0]].tax_name,
+                rate=rate,
+                net=sum([parts[i].net for i in places]),
+                amount=sum([parts[i].tax for i in places]),
+                gross=sum([parts[i].gross for i in places]),
+            )
+            for (tax, rate), places in groups
+        ]
     )

@@ -131,6 +131,14 @@ def is_known(body: EntryBody) -> bool:
     return known is not None and body.schema.split(".")[0] == known[0].split(".")[0]
 
 
+def is_newer(body: EntryBody) -> bool:
+    """Whether a known kind was written at a later minor schema than this software writes: new fields are
+    passed over, but a new word in an old field cannot be read."""
+    major, minor = KINDS[body.kind][0].split(".")
+    theirs = body.schema.split(".")
+    return theirs[0] == major and theirs[-1].isdecimal() and int(theirs[-1][:9]) > int(minor)
+
+
 def decode_payload(body: EntryBody) -> msgspec.Struct:
     """The typed payload of a known kind; unknown minor fields are passed over, the bytes keep them."""
     return _payload_decoders[body.kind].decode(body.payload)

@@ -1,6 +1,7 @@
 """The feed: scopes, cursors, the chain of publications, and what a pull is to be answered with.
 
-A scope is ``account``, ``store:<id>`` or ``register:<id>``. Its rows carry dense sequence numbers; a
+A scope is ``account``, ``store:<id>`` or ``register:<id>``; in the live lane ``stock:<store id>`` or
+``receipts:<store id>``. Its rows carry dense sequence numbers; a
 cursor always stands at the end of a publication and names the chain hash there, so that a cursor
 of another history (a restored server) is recognized and answered with a snapshot.
 """
@@ -10,11 +11,11 @@ from hashlib import blake2b, sha256
 
 import msgspec
 
-from stillopen.sync.messages import Cursor, FeedPage, FeedRow, Pull
+from stillopen.sync.messages import Cursor, Digest, FeedPage, FeedRow, Pull
 
 GENESIS_CHAIN = bytes(32)
 PAGE_ROWS = 1000
-_RANK = {"account": 0, "store": 1, "register": 2}
+_RANK = {"account": 0, "store": 1, "register": 2, "stock": 3, "receipts": 4}
 
 
 def scope_rank(scope: str) -> tuple[int, str]:
@@ -40,10 +41,17 @@ def cursors_hash(server_epoch: str, cursors: Iterable[Cursor]) -> bytes:
 
 
 class PullPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """Read rows with ``seq > since[scope]`` for each scope, in scope order then seq order."""
+    """Read rows with ``seq > since[scope]`` for each scope, in scope order then seq order. Where a scope is
+    mended, ``since`` begins at nothing: up to ``news[scope]`` only the kinds of ``repair`` are wanted."""
 
     since: dict[str, int]
     snapshot: bool
+    repair: tuple[tuple[str, str], ...] = ()
+    news: dict[str, int] = {}
+
+    def mended(self, scope: str) -> tuple[str, ...]:
+        """The kinds of ``scope`` that are read from nothing."""
+        return tuple(kind for where, kind in self.repair if where == scope)
 
 
 def plan_pull(
@@ -68,7 +76,15 @@ def plan_pull(
         if cursor.seq and known.get((cursor.scope, cursor.seq)) != cursor.chain:
             return fresh
         at[cursor.scope] = cursor.seq
-    return PullPlan(since={s: max(at.get(s, 0), staged.get(s, 0)) for s in scopes}, snapshot=False)
+    repair = tuple(pair for pair in pull.repair if at.get(pair[0]) and pair[0] in scopes)
+    mended = {scope for scope, _ in repair}
+    begin = {s: 0 if s in mended else at.get(s, 0) for s in scopes}
+    return PullPlan(
+        since={s: max(begin[s], staged.get(s, 0)) for s in scopes},
+        snapshot=False,
+        repair=repair,
+        news={s: at[s] for s in mended},
+    )
 
 
 def make_page(
@@ -77,10 +93,12 @@ def make_page(
     heads: Sequence[Cursor],
     server_epoch: str,
     limit: int = PAGE_ROWS,
+    digests: Sequence[Digest] = (),
 ) -> FeedPage:
-    """The page for ``rows``, of which at most ``limit`` + 1 were read in one snapshot with ``heads``."""
+    """The page for ``rows``, of which at most ``limit`` + 1 were read in one snapshot with ``heads``
+    and ``digests``; those two go with the last page only."""
     more = len(rows) > limit
-    left = sum(max(h.seq - plan.since.get(h.scope, 0), 0) for h in heads)
+    left = sum(max(h.seq - _news(plan, h.scope), 0) for h in heads) if more else 0
     return FeedPage(
         server_epoch=server_epoch,
         rows=tuple(rows[:limit]),
@@ -88,8 +106,15 @@ def make_page(
         since=plan.since,
         heads=() if more else tuple(heads),
         snapshot=plan.snapshot,
-        total=left,
+        total=max(left, len(rows)),
+        repair=plan.repair,
+        digests=() if more else tuple(digests),
     )
+
+
+def _news(plan: PullPlan, scope: str) -> int:
+    """From where on every row counts: what is fetched again besides cannot be known without reading it."""
+    return max(plan.since.get(scope, 0), plan.news.get(scope, 0))
 
 
 def staged_after(page: FeedPage) -> dict[str, int]:

@@ -1,7 +1,8 @@
 """Device proof: an Ed25519 signature over a purpose, the last nonce, and the message.
 
 Sent in the header ``Stillopen-Proof`` as ``<register id>:<hex signature>``; the request body of an
-exchange names its nonce itself, the poke stream names it in the header's third part.
+exchange names its nonce itself; for the poke stream, and for a snapshot file (whose hash is what is
+signed), it is the header's third part.
 """
 
 from hashlib import sha256
@@ -12,6 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 HEADER = "Stillopen-Proof"
 EXCHANGE = b"stillopen exchange v1"
 POKE = b"stillopen poke v1"
+SNAPSHOT = b"stillopen snapshot v1"
+DEACTIVATE = b"stillopen deactivate v1"
 
 
 def _subject(purpose: bytes, nonce: bytes, body: bytes) -> bytes:

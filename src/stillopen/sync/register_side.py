@@ -11,22 +11,46 @@ from datetime import datetime
 
 import msgspec
 
+from stillopen.sync.chain import GENESIS
+from stillopen.sync.effects import (
+    Advance,
+    BackedUp,
+    Begin,
+    Effect,
+    FetchSnapshot,
+    KeepNotApplied,
+    NeedsUpgrade,
+    NewEpoch,
+    Rewind,
+    SetClock,
+    Stage,
+    StageLive,
+    StopSelling,
+    Switch,
+    SwitchLive,
+    TakeLabel,
+)
 from stillopen.sync.feed import cursors_hash
 from stillopen.sync.messages import (
+    PROTOCOL_MAX,
+    PROTOCOL_MIN,
     Ack,
     Cursor,
     ExchangeAnswer,
     ExchangeRequest,
     FeedPage,
-    FeedRow,
-    NotApplied,
     Pull,
     Unsent,
 )
 
 MIN_BATCH, MAX_BATCH, FIRST_BATCH = 1, 1000, 100
+STALLED_BATCH = 8
 #: A batch is sized so that one exchange takes about this long (seconds).
 TARGET_SECONDS = 2.0
+#: On a long line it is to be busy for so many round trips, of which one is spent waiting for the answer.
+TRIPS = 4.0
+#: What a receipt takes on the wire, and how many are asked for while nothing is known of the line.
+RECEIPT_BYTES, FIRST_RECEIPTS = 700, 50
 
 
 class Transfer(msgspec.Struct, frozen=True):
@@ -37,21 +61,26 @@ class Transfer(msgspec.Struct, frozen=True):
 
 
 class SyncState(msgspec.Struct, frozen=True, kw_only=True):
-    """The register's memory of the conversation. Only ``acked`` is kept on disk: after a start the first
-    exchange carries no nonce, is stale by definition, and brings one."""
+    """The register's memory of the conversation. Only ``acked`` is kept on disk, for each epoch: after a
+    start the first exchange carries no nonce, is stale by definition, and brings one."""
 
     nonce: bytes = b""
-    acked: Ack
+    acked: Ack  # of the epoch that is being sent
+    confirmed: tuple[str, ...] = ()  # epochs that the server spoke of since the last stale answer
     request: int = 0  # number of the latest request; only its answer counts
     in_flight: bool = False
     batch: int = FIRST_BATCH
     feed_behind: bool = True  # until the server says otherwise
     transfer: Transfer | None = None  # feed rows are being staged, page by page
+    live_behind: bool = True
+    live_transfer: Transfer | None = None  # the same in the lane of stock and receipts
+    live_anew: bool = False
+    repair: tuple[tuple[str, str], ...] = ()  # (scope, kind) whose digest differs from the server's
     anew: bool = False  # a person asked for the whole catalogue again (Clear cache)
     retry: bool = False  # a person asked for Retry errored sales
     waiting_for_upgrade: bool = False
     revoked: bool = False
-    parted: bool = False  # the server holds another history under the numbers of this epoch
+    strange: bool = False  # this machine is not the one that was activated
 
 
 class Outlook(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,12 +88,24 @@ class Outlook(msgspec.Struct, frozen=True, kw_only=True):
 
     register: str
     software: str
-    epoch: str
+    machine: str = ""
+    epoch: str  # the oldest of which something is unsent or not ``confirmed``, else the present one
+    former: bool = False  # a later epoch has begun
+    label: str = ""
     head_seq: int
     head_hash: bytes
+    purged: int = 0  # entries up to here are no longer in the journal
+    backed_up: int = 0
     server_epoch: str
     cursors: tuple[Cursor, ...]
     staged: dict[str, int]  # scope → highest seq staged in the running transfer
+    formats: tuple[str, ...] = ()  # of snapshot files that can be taken
+    live_epoch: str = ""  # server epoch of the live cursors
+    live_cursors: tuple[Cursor, ...] = ()
+    live_staged: dict[str, int] = {}
+    lines: tuple[Ack, ...] = ()  # ends of the former epochs on this disk
+    whole: str = ""  # the present epoch, where nothing of it was purged
+    down: float | None = None  # bytes per second that the line brings, where that is known
     unsent: Unsent
     shift_open: bool
     receipts_made: int
@@ -79,106 +120,51 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     request: ExchangeRequest
 
 
-# Effects, in the order in which the driver carries them out.
-class Advance(msgspec.Struct, frozen=True):
-    """Everything up to ``ack`` has arrived."""
-
-    ack: Ack
-
-
-class Rewind(msgspec.Struct, frozen=True):
-    """The server holds less than it had acknowledged (it was restored): send again after ``ack``."""
-
-    ack: Ack
-
-
-class KeepNotApplied(msgspec.Struct, frozen=True):
-    """The entries that the server could not apply yet: all of them, replacing what was known."""
-
-    items: tuple[NotApplied, ...]
-
-
-class Begin(msgspec.Struct, frozen=True):
-    """A transfer begins; whatever was staged before is dropped."""
-
-    snapshot: bool
-
-
-class Stage(msgspec.Struct, frozen=True):
-    rows: tuple[FeedRow, ...]
-    total: int
-
-
-class Switch(msgspec.Struct, frozen=True):
-    """Make everything staged visible at once, with these cursors."""
-
-    heads: tuple[Cursor, ...]
-    server_epoch: str
-
-
-class SetClock(msgspec.Struct, frozen=True):
-    server_time: datetime
-
-
-class StopSelling(msgspec.Struct, frozen=True):
-    """The device was revoked: it ends after the open cart and may still hand in its journal."""
-
-    reason: str
-
-
-class NeedsNewEpoch(msgspec.Struct, frozen=True):
-    """The server holds another history under this epoch's numbers."""
-
-    reason: str
-
-
-class NeedsUpgrade(msgspec.Struct, frozen=True):
-    reason: str
-
-
-Effect = (
-    Advance
-    | Rewind
-    | KeepNotApplied
-    | Begin
-    | Stage
-    | Switch
-    | SetClock
-    | StopSelling
-    | NeedsNewEpoch
-    | NeedsUpgrade
-)
-
-
 def plan(state: SyncState, outlook: Outlook) -> tuple[SyncState, Plan]:
     """The next request. Facts and feed go together; neither waits for the other."""
     number = state.request + 1
-    first = state.acked.seq + 1
-    last = min(outlook.head_seq, state.acked.seq + state.batch)
+    acked = state.acked
+    if acked.seq > outlook.head_seq:  # the end of the journal is gone from this disk
+        acked = Ack(outlook.epoch, outlook.head_seq, outlook.head_hash)
+    first = acked.seq + 1
+    last = min(outlook.head_seq, acked.seq + state.batch)
     if not state.nonce:
         last = first - 1  # without a nonce the server stores nothing: ask for one, at no weight
     request = ExchangeRequest(
+        protocol=(PROTOCOL_MIN, PROTOCOL_MAX),
         software=outlook.software,
         register=outlook.register,
         nonce=state.nonce,
         request=number,
         epoch=outlook.epoch,
+        former=outlook.former,
+        label=outlook.label,
         head_seq=outlook.head_seq,
         head_hash=outlook.head_hash,
+        acked_seq=acked.seq,
+        acked_hash=acked.hash if 0 < acked.seq < outlook.head_seq else b"",
+        machine=outlook.machine,
         cursors_hash=cursors_hash(outlook.server_epoch, outlook.cursors),
         pull=_pull(state, outlook),
+        live_hash=cursors_hash(outlook.live_epoch, outlook.live_cursors),
+        live=_pull_live(state, outlook),
         unsent=outlook.unsent,
         shift_open=outlook.shift_open,
         clock=outlook.clock,
         journal_count=outlook.receipts_made,
         retry=state.retry,
+        backed_up=outlook.backed_up,
     )
     after = msgspec.structs.replace(state, request=number, in_flight=True)
     return after, Plan(first=first, last=last, request=request)
 
 
+def _may_pull(state: SyncState) -> bool:
+    return bool(state.nonce) and not state.revoked and not state.strange
+
+
 def _pull(state: SyncState, outlook: Outlook) -> Pull | None:
-    if not state.feed_behind or state.revoked or not state.nonce:
+    if not _may_pull(state) or not (state.feed_behind or state.repair):
         return None
     transfer = state.transfer
     return Pull(
@@ -186,7 +172,32 @@ def _pull(state: SyncState, outlook: Outlook) -> Pull | None:
         cursors=outlook.cursors,
         staged=outlook.staged if transfer else {},
         snapshot=transfer.snapshot if transfer else state.anew or not outlook.cursors,
+        repair=state.repair,
+        formats=outlook.formats,
     )
+
+
+def _pull_live(state: SyncState, outlook: Outlook) -> Pull | None:
+    """Stock and receipts come after the catalogue: prices before bulk."""
+    if not _may_pull(state) or not state.live_behind or state.feed_behind:
+        return None
+    transfer = state.live_transfer
+    return Pull(
+        server_epoch=transfer.server_epoch if transfer else outlook.live_epoch,
+        cursors=outlook.live_cursors,
+        staged=outlook.live_staged if transfer else {},
+        snapshot=transfer.snapshot if transfer else state.live_anew or not outlook.live_cursors,
+        lines=outlook.lines,
+        without=outlook.whole,
+        most=_fitting(outlook.down),
+    )
+
+
+def _fitting(down: float | None) -> int:
+    """Receipts that come down in about the time of one exchange, so that no sale waits long behind them."""
+    if down is None:
+        return FIRST_RECEIPTS
+    return max(MIN_BATCH, int(down * TARGET_SECONDS / RECEIPT_BYTES))
 
 
 def conclude(
@@ -204,12 +215,25 @@ def conclude(
     if answer.server_time is not None:
         effects.append(SetClock(answer.server_time))
     if answer.stale:
-        return state, tuple(effects)
+        # A lost answer, or a server that went back in time: what it holds of former epochs is asked again.
+        return msgspec.structs.replace(state, confirmed=()), tuple(effects)
+    if outlook.epoch not in state.confirmed:
+        state = msgspec.structs.replace(state, confirmed=(*state.confirmed, outlook.epoch))
     effects.append(KeepNotApplied(answer.not_applied))
+    if answer.backed_up is not None:
+        effects.append(BackedUp(answer.backed_up))
     state = _conclude_instructions(state, answer, effects)
-    state = msgspec.structs.replace(state, feed_behind=answer.feed_behind, retry=False)
-    if answer.page is not None and not state.revoked:
+    state = msgspec.structs.replace(
+        state, feed_behind=answer.feed_behind, live_behind=answer.live_behind, retry=False
+    )
+    if state.revoked or state.strange:
+        return state, tuple(effects)
+    if answer.page is not None:
         state = _conclude_page(state, outlook, answer.page, effects)
+    elif answer.snapshot is not None:
+        effects.append(FetchSnapshot(answer.snapshot))
+    if answer.live is not None:
+        state = _conclude_live(state, outlook, answer.live, effects)
     return state, tuple(effects)
 
 
@@ -227,15 +251,16 @@ def _conclude_ack(
     ack = answer.ack
     if ack.epoch != outlook.epoch or ack.seq > outlook.head_seq:
         return state.acked
-    if ack.seq > state.acked.seq:
-        if ack.hash != own_hash:
-            return state.acked
+    same = ack.hash == own_hash or 0 < ack.seq <= outlook.purged
+    if ack.seq > state.acked.seq and same:
         effects.append(Advance(ack))
         return ack
-    for instruction in answer.instructions:
-        if instruction.do == "rewind" and instruction.seq < state.acked.seq:
-            effects.append(Rewind(ack))
-            return ack
+    told = [i for i in answer.instructions if i.do == "rewind"]
+    if told and ack.seq < state.acked.seq:
+        # Where not even the end of what the server holds is ours, it finds the place by itself.
+        back = ack if same else Ack(ack.epoch, 0, GENESIS)
+        effects.append(Rewind(back))
+        return back
     return state.acked
 
 
@@ -246,14 +271,16 @@ def _conclude_instructions(
     if "revoked" in told:
         effects.append(StopSelling(told["revoked"].reason))
     if "new_epoch" in told:
-        effects.append(NeedsNewEpoch(told["new_epoch"].reason))
+        effects.append(NewEpoch(told["new_epoch"].reason))
+    elif answer.label is not None:
+        effects.append(TakeLabel(answer.label))
     if "upgrade" in told:
         effects.append(NeedsUpgrade(told["upgrade"].reason))
     return msgspec.structs.replace(
         state,
         revoked="revoked" in told,
         waiting_for_upgrade="upgrade" in told,
-        parted="new_epoch" in told,
+        strange="activate" in told,
     )
 
 
@@ -269,32 +296,74 @@ def _conclude_page(
         effects.append(Begin(page.snapshot))
     effects.append(Stage(page.rows, page.total))
     if not page.more:
-        effects.append(Switch(page.heads, page.server_epoch))
+        effects.append(Switch(page.heads, page.server_epoch, page.digests, page.repair))
         transfer = None
     return msgspec.structs.replace(
-        state, transfer=transfer, feed_behind=page.more, anew=state.anew and not page.snapshot
+        state,
+        transfer=transfer,
+        feed_behind=page.more,
+        anew=state.anew and not page.snapshot,
+        repair=state.repair if page.more else (),
     )
 
 
 def _reached(outlook: Outlook, page: FeedPage, staged: dict[str, int]) -> dict[str, int]:
-    """How far each scope of ``page`` is here: its cursor (nothing for a snapshot), and what is staged."""
-    at = {} if page.snapshot else {c.scope: c.seq for c in outlook.cursors}
+    """How far each scope of ``page`` is here: its cursor (nothing for a snapshot, nor in a scope that is
+    repaired), and what is staged."""
+    mended = {scope for scope, _ in page.repair}
+    at = {c.scope: c.seq for c in outlook.cursors if not page.snapshot and c.scope not in mended}
     return {scope: max(at.get(scope, 0), staged.get(scope, 0)) for scope in page.since}
 
 
-def failed(state: SyncState) -> SyncState:
-    """No answer came: the next batch is smaller; its nonce may be spent, which the next answer heals."""
-    return msgspec.structs.replace(state, in_flight=False, batch=max(MIN_BATCH, state.batch // 2))
+def _conclude_live(
+    state: SyncState, outlook: Outlook, page: FeedPage, effects: list[Effect]
+) -> SyncState:
+    """The same in the live lane, on its own cursors."""
+    lane = msgspec.structs.replace(
+        outlook, cursors=outlook.live_cursors, staged=outlook.live_staged
+    )
+    transfer: Transfer | None = Transfer(page.server_epoch, page.snapshot)
+    begin = transfer != state.live_transfer or page.since != _reached(lane, page, lane.staged)
+    if begin and page.since != _reached(lane, page, {}):
+        return msgspec.structs.replace(state, live_transfer=None, live_behind=True)
+    effects.append(StageLive(page, begin))
+    if not page.more:
+        effects.append(SwitchLive(page))
+        transfer = None
+    return msgspec.structs.replace(
+        state,
+        live_transfer=transfer,
+        live_behind=page.more,
+        live_anew=state.live_anew and not page.snapshot,
+    )
 
 
-def timed(state: SyncState, sent: int, seconds: float) -> SyncState:
-    """Size the next batch after one exchange of ``sent`` entries took ``seconds``."""
+def failed(state: SyncState, silent: bool = False) -> SyncState:
+    """No answer came: the next batch is smaller; its nonce may be spent, which the next answer heals.
+
+    ``silent``: a large request was lost on a line that stalls. What became of it is asked for at no
+    weight first (without a nonce), and a stall does not shrink the batches to nothing.
+    """
+    least = min(STALLED_BATCH, state.batch) if silent else MIN_BATCH
+    return msgspec.structs.replace(
+        state,
+        in_flight=False,
+        batch=max(least, state.batch // 2),
+        nonce=b"" if silent else state.nonce,
+    )
+
+
+def timed(state: SyncState, sent: int, seconds: float, round_trip: float = 0.0) -> SyncState:
+    """Size the next batch after ``sent`` entries took ``seconds``, of which the line takes ``round_trip``
+    however little is sent: quickly larger, but at most halved by one exchange that stalled."""
     if sent == 0 or seconds <= 0:
         return state
-    if seconds > TARGET_SECONDS:
-        batch = max(MIN_BATCH, int(sent * TARGET_SECONDS / seconds))
+    target = max(TARGET_SECONDS, TRIPS * round_trip)
+    fits = int(sent * target / max(seconds - round_trip, 0.001))
+    if fits < sent:
+        batch = max(MIN_BATCH, fits, sent // 2)
     elif sent >= state.batch:
-        batch = min(MAX_BATCH, max(state.batch * 2, 2))
+        batch = min(MAX_BATCH, fits, max(state.batch * 4, 4))
     else:
         batch = state.batch
     return msgspec.structs.replace(state, batch=batch)
@@ -302,18 +371,38 @@ def timed(state: SyncState, sent: int, seconds: float) -> SyncState:
 
 def has_work(state: SyncState, outlook: Outlook) -> bool:
     """Whether another exchange is worth making at once."""
-    if state.parted:  # what is unsent gets no further by saying it again
-        return not state.nonce or state.feed_behind
+    unsent = not _handed_in(state, outlook)
     if state.revoked or state.waiting_for_upgrade:
-        return state.acked.seq < outlook.head_seq
-    return not state.nonce or state.acked.seq < outlook.head_seq or state.feed_behind or state.retry
+        return unsent
+    if not state.nonce or unsent or state.retry:
+        return True
+    return _may_pull(state) and (state.feed_behind or state.live_behind or bool(state.repair))
+
+
+def _handed_in(state: SyncState, outlook: Outlook) -> bool:
+    """The server holds the whole journal, and has said so since it last did not know this register."""
+    return (
+        is_confirmed(state, outlook)
+        and state.acked.epoch == outlook.epoch
+        and state.acked.seq >= outlook.head_seq
+    )
+
+
+def is_confirmed(state: SyncState, outlook: Outlook) -> bool:
+    """Whether the server has spoken of every epoch of this journal since the last stale answer."""
+    return not outlook.former and outlook.epoch in state.confirmed
 
 
 def is_synced(state: SyncState, outlook: Outlook, not_applied: int) -> bool:
-    """``All data is synced``: acked to the head, nothing held back, catalogue at the heads last told."""
+    """``All data is synced``: acked to the head, nothing held back, catalogue at the heads last told.
+
+    Stock and receipts are outside of it: they say themselves as of when they are."""
     return (
-        state.acked.seq == outlook.head_seq
+        _handed_in(state, outlook)
         and not_applied == 0
         and not state.feed_behind
+        and not state.repair
+        # Who is told nothing of the catalogue cannot know that it is the newest.
+        and not (state.strange or state.revoked or state.waiting_for_upgrade)
         and bool(outlook.cursors)
     )
