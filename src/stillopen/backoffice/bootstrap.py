@@ -29,10 +29,7 @@ def start(folder: Path | None, database_url: str = "") -> None:
     Both may be given: the folder then keeps the secret only. Errors: ``no_place`` (neither),
     ``bad_database_url``, ``no_back_office`` (the folder does not exist).
     """
-    if folder is None and not database_url:
-        raise DomainError(
-            "no_place", "Say where the Back Office is: --dir DIR or --database-url URL."
-        )
+    require_place(folder, database_url)
     if folder is not None and not folder.is_dir():
         raise DomainError("no_back_office", f"There is no Back Office in {folder}. {_HOW}")
     database_settings(folder or Path(), database_url)
@@ -40,6 +37,14 @@ def start(folder: Path | None, database_url: str = "") -> None:
     os.environ["STILLOPEN_DIR"] = str(folder.resolve()) if folder else ""
     os.environ["STILLOPEN_DATABASE_URL"] = database_url
     django.setup()
+
+
+def require_place(folder: Path | None, database_url: str) -> None:
+    """``no_place`` where neither is given."""
+    if folder is None and not database_url:
+        raise DomainError(
+            "no_place", "Say where the Back Office is: --dir DIR or --database-url URL."
+        )
 
 
 def open_existing(folder: Path | None, database_url: str = "") -> None:

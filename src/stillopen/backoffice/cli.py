@@ -5,6 +5,7 @@ commands.py needs models, so it is loaded once Django is set up for the Back Off
 
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from types import ModuleType
@@ -12,11 +13,15 @@ from typing import Any, TypeVar
 
 import click
 
-from stillopen.backoffice.bootstrap import load, migrate, open_existing, start
+from stillopen.backoffice.backups.restoring import put_back
+from stillopen.backoffice.bootstrap import load, migrate, open_existing, require_place, start
 from stillopen.domain.errors import DomainError
 
 F = TypeVar("F", bound=Callable[..., Any])
 _COMMANDS = "stillopen.backoffice.commands"
+_BACKUPS = "stillopen.backoffice.backups.commands"
+#: Backups that are kept unless something else is said.
+KEEP = 14
 
 _place_options = (
     click.option(
@@ -205,3 +210,58 @@ def serve(folder: Path | None, database_url: str, port: int, host: str) -> None:
     """Serve the Back Office until SIGTERM: pages, REST API and registers on one port."""
     open_existing(folder, database_url)
     load("stillopen.backoffice.serve").serve(host, port)
+
+
+@backoffice.command()
+@place
+@click.argument("target", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--keep",
+    type=click.IntRange(1, 10_000),
+    default=KEEP,
+    show_default=True,
+    help="How many backups of this Back Office stay in DIR.",
+)
+@click.option(
+    "--verify", "try_it", is_flag=True, help="Restore the copy into a scratch database, too."
+)
+def backup(folder: Path | None, database_url: str, target: Path, keep: int, try_it: bool) -> None:
+    """Copy the whole database into DIR, while it is being served.
+
+    Each backup is checked, and has a manifest beside it. The oldest ones go; the last one never.
+    The last line names the file.
+    """
+    open_existing(folder, database_url)
+    load(_BACKUPS).backup(target, keep, try_it)
+
+
+@backoffice.command()
+@place
+@click.argument("target", metavar="DIR|FILE", type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--replace", is_flag=True, help="Over a Back Office that is there; it is kept beside."
+)
+def restore(folder: Path | None, database_url: str, target: Path, replace: bool) -> None:
+    """Put a backup in the place of the database: FILE, or the newest in DIR.
+
+    Refused while the Back Office is served. The registers notice it and send again what the backup
+    does not hold; what people must confirm again is listed here and on the page Restored.
+    """
+    require_place(folder, database_url)
+    done = put_back(target, folder, database_url, replace, datetime.now(UTC))
+    start(folder, database_url)
+    migrate()
+    load(_BACKUPS).restored(done)
+
+
+@backoffice.command("import-journal")
+@place
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def import_journal(folder: Path | None, database_url: str, file: Path) -> None:
+    """Take in the journal of an old disk: FILE as “stillopen journal export” wrote it.
+
+    What is here already is passed over. What a revoked or replaced register made waits for a yes on
+    the page Exceptions. A file that was cut or edited is refused, with the number of the line.
+    """
+    open_existing(folder, database_url)
+    load(_BACKUPS).import_journal(file)

@@ -1,21 +1,29 @@
 """One port for everything: the sync API and its poke stream as raw ASGI, Django behind it in threads."""
 
 import contextlib
+import resource
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from typing import Any
 
 import uvicorn
 from a2wsgi import WSGIMiddleware
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
+from django.utils import timezone
 
-from stillopen.backoffice.ingest.retry import apply_understood
+from stillopen.backoffice.backups.commands import say_swapped
+from stillopen.backoffice.backups.restoring import serving
+from stillopen.backoffice.backups.starts import Keeper, prove_start
+from stillopen.backoffice.memory import settle
 from stillopen.backoffice.sync_api.http import PREFIX, Receive, Scope, Send, SyncApi
 from stillopen.backoffice.sync_api.hub import Hub
 from stillopen.backoffice.sync_api.poke import PokeStream
+from stillopen.backoffice.sync_api.snapshots import SnapshotFiles
+from stillopen.backoffice.worker.service import WorkerThread
 from stillopen.listening import listen
 
 #: Threads, each with a database connection of its own.
@@ -23,6 +31,9 @@ SYNC_THREADS = 8
 WEB_THREADS = 8
 _DRAIN = 8  # seconds that running requests are given to finish
 _KEEP_ALIVE = 75  # registers speak every half minute: let them keep their connection
+#: Seconds after which a thread that computes must let another have its turn: a poke is not to wait behind
+#: the rest of the request that published.
+_FAIR_SHARE = 0.001
 #: A till that vanishes without a word is noticed after so many milliseconds of unanswered bytes.
 _USER_TIMEOUT = 20_000
 
@@ -33,9 +44,10 @@ class Application:
     def __init__(self) -> None:
         self.hub = Hub()
         pool = ThreadPoolExecutor(SYNC_THREADS, thread_name_prefix="sync")
-        self._sync = SyncApi(pool, PokeStream(self.hub, pool))
+        self._sync = SyncApi(pool, PokeStream(self.hub, pool), SnapshotFiles(pool))
         wsgi: Any = get_wsgi_application()
         self._django: Any = WSGIMiddleware(wsgi, workers=WEB_THREADS)
+        settle()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith(PREFIX):
@@ -79,11 +91,18 @@ def serve(host: str, port: int) -> None:
     TLS is a proxy's work; from one on this machine (or in ``FORWARDED_ALLOW_IPS``) X-Forwarded-Proto
     and X-Forwarded-For are believed.
     """
+    sys.setswitchinterval(_FAIR_SHARE)
+    _allow_many_connections()
     listener = listen(host, port, backlog=2048)
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # accepted connections inherit it
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _USER_TIMEOUT)
-    apply_understood(datetime.now(UTC))
-    application = Application()
+    with serving(settings.DIR):
+        say_swapped(prove_start(timezone.now()))
+        _serve(host, listener)
+
+
+def _serve(host: str, listener: socket.socket) -> None:
+    application, keeper, worker = Application(), Keeper(), WorkerThread()
     config = uvicorn.Config(
         application,
         http="httptools",
@@ -98,4 +117,17 @@ def serve(host: str, port: int) -> None:
     )
     shown = f"[{host}]" if ":" in host else host
     ready = f"Back Office ready on http://{shown}:{listener.getsockname()[1]}"
-    _Server(config, application.hub, ready).run(sockets=[listener])
+    keeper.start()
+    worker.start()
+    try:
+        _Server(config, application.hub, ready).run(sockets=[listener])
+    finally:
+        worker.stop()
+        keeper.end()
+
+
+def _allow_many_connections() -> None:
+    """As many open files as the system lets this process have: each register holds a stream."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -3,10 +3,12 @@
 import os
 from pathlib import Path
 
-from stillopen.backoffice.home import database_settings, secret_key
+from stillopen.backoffice.home import database_settings, secret_key, state_folder
 
 _dir = os.environ.get("STILLOPEN_DIR", "")
 DIR = Path(_dir) if _dir else None
+#: What must survive a restored database lies here; None: nowhere.
+STATE_DIR = state_folder(DIR, os.environ.get("STILLOPEN_DATABASE_URL", ""))
 SECRET_KEY = secret_key(DIR)
 DEBUG = False
 ALLOWED_HOSTS = os.environ.get("STILLOPEN_HOSTS", "*").split(",")
@@ -27,12 +29,15 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_htmx",
     "stillopen.backoffice.accounts",
+    "stillopen.backoffice.backups",
     "stillopen.backoffice.catalogue",
     "stillopen.backoffice.devices",
     "stillopen.backoffice.feed",
     "stillopen.backoffice.ingest",
     "stillopen.backoffice.ledger",
+    "stillopen.backoffice.live",
     "stillopen.backoffice.stock",
+    "stillopen.backoffice.worker",
 ]
 AUTH_USER_MODEL = "accounts.User"
 ROOT_URLCONF = "stillopen.backoffice.urls"

@@ -10,11 +10,11 @@ from stillopen.backoffice.accounts.models import Account, Store, User
 from stillopen.backoffice.accounts.opening import open_store
 from stillopen.backoffice.devices import verbs
 from stillopen.backoffice.devices.activation import activate
-from stillopen.backoffice.devices.epochs import label
 from stillopen.backoffice.devices.models import Epoch, Register
 from stillopen.backoffice.devices.scopes import scopes_of
 from stillopen.backoffice.feed.models import Pulse
 from stillopen.domain.ids import receipt_number
+from stillopen.sync.lineage import server_label as label
 from stillopen.sync.messages import ActivateAnswer, ActivateRequest
 from tests.backoffice.core.seen import refused, seen
 

@@ -108,7 +108,7 @@ def test_only_the_same_aggregate_waits_behind_a_quarantined_entry(till: Till) ->
     bad_id = facts.decode_body(bad.body).id
     closing_id = facts.decode_body(till.entries[2].body).id
     assert answer.not_applied == (
-        NotApplied(seq=1, id=bad_id, status="quarantined", code="wrong_currency"),
+        NotApplied(seq=1, id=bad_id, status="quarantined", code="wrong_currency", tries=1),
         NotApplied(seq=3, id=closing_id, status="waiting", code="behind", behind=bad_id),
     )
     assert Receipt.objects.count() == 1
@@ -230,13 +230,28 @@ def test_the_same_id_in_two_branches_is_applied_once(till: Till) -> None:
     again = make_till(make_store(till.register.account, "S2"))  # a clone's journal, its own epoch
     again.register, again.key, again.nonce = till.register, till.key, till.nonce
     sale = facts.decode_body(till.entries[0].body)
-    again.sell(receipt=make_sale("S1-R1b-000001", (300,)), id=sale.id)
+    again.add("sale", sale.payload, id=sale.id)
     again.sell(receipt=make_sale("S1-R1-000001", (400,)))
     answer = again.send()
     assert (answer.ack.seq, answer.not_applied) == (2, ())
     assert open_codes() == ["number_twice", "seen_before"]
     assert sorted(Receipt.objects.values_list("total", flat=True)) == [100, 400]
     assert sum(level.quantity for level in Level.objects.all()) == -2
+
+
+def test_two_tills_from_one_disk_that_both_paid_its_open_cart(till: Till) -> None:
+    """Two sales with one id: the second is not lost, it waits for a person."""
+    till.sell(100)
+    till.send()
+    copy = Till(till.register, key=till.key, nonce=till.nonce)
+    sale = facts.decode_body(till.entries[0].body)
+    copy.sell(receipt=make_sale("S1-R1b-000001", (300,)), id=sale.id)
+    [held] = copy.send().not_applied
+    assert (held.status, held.code, open_codes()) == (
+        "quarantined",
+        "duplicate_id",
+        ["duplicate_id"],
+    )
 
 
 def test_an_id_of_another_register_is_not_believed(till: Till) -> None:

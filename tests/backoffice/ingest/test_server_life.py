@@ -62,7 +62,7 @@ def test_no_answer_is_cut_short_by_sigterm(http: HttpTill, server: Server) -> No
     assert Receipt.objects.count() == 300
 
 
-@pytest.mark.serial
+@pytest.mark.story
 def test_kill_9_in_the_middle_of_ingest_leaves_no_ack_ahead(
     backoffice: Database, tmp_path: Path, till: Till
 ) -> None:
@@ -99,7 +99,7 @@ def check_whole(till: Till, answered: int) -> None:
     assert -sum(level.quantity for level in Level.objects.all()) == 2 * acked
 
 
-def test_a_restarted_postgresql_costs_one_answer_at_most(
+def test_a_restarted_postgresql_costs_no_answer(
     postgres_backoffice: Database, tmp_path: Path
 ) -> None:
     till = make_till(make_store(make_account()))
@@ -111,6 +111,7 @@ def test_a_restarted_postgresql_costs_one_answer_at_most(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE pid <> pg_backend_pid() AND datname = current_database()"
             )
+        time.sleep(0.2)
         till.sell(100)
         statuses = []
         for _ in range(12):
@@ -118,7 +119,7 @@ def test_a_restarted_postgresql_costs_one_answer_at_most(
             statuses.append(response.status_code)
             if response.status_code == 200:
                 till.nonce = answer_of(response).nonce
-        assert set(statuses) <= {200, 503} and statuses[-4:] == [200] * 4
+        assert statuses == [200] * 12
         with http.listen() as events:
             publish_something(till)
             next_event(events, "poke", 3.0)

@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from statistics import median
 from typing import Any
 from uuid import uuid4
@@ -158,7 +159,8 @@ def timed(call: Callable[[], httpx.Response]) -> tuple[float, httpx.Response]:
 
 @pytest.mark.serial
 def test_an_exchange_with_nothing_to_say_is_small_and_quick(http: HttpTill) -> None:
-    """Beside an empty call of the same server in the same run, so that a busy machine slows both."""
+    """Beside an empty call of the same server in the same run; the quicker ones of each, for what else runs
+    on the machine hits the longer call more often."""
     http.send()
     exchanges, pings = [], []
     for _ in range(60):
@@ -167,7 +169,7 @@ def test_an_exchange_with_nothing_to_say_is_small_and_quick(http: HttpTill) -> N
         exchanges.append(took)
         http.till.nonce = answer_of(response).nonce
     assert len(pack(http.till.request())) + len(response.content) <= 600
-    assert median(exchanges) <= 4 * median(pings) + 0.004
+    assert sorted(exchanges)[10] <= 4 * sorted(pings)[10] + 0.004
 
 
 # -- the poke stream
@@ -210,6 +212,81 @@ def test_a_publication_pokes_the_registers_of_its_scope_only(
 
 
 @pytest.mark.serial
+def test_a_poke_leaves_with_the_commit(http: HttpTill) -> None:
+    """Published by another process than the server: the file, or a notification, tells it at once."""
+    took = []
+    with http.listen() as events:
+        next_event(events, "hb", 0.5)
+        for _ in range(15):
+            publish_something(http.till)
+            began = time.monotonic()
+            next_event(events, "poke", 1.0)
+            took.append(time.monotonic() - began)
+    assert median(took) <= 0.05
+
+
+@pytest.mark.serial
+def test_the_pokes_of_one_account_never_reach_another(http: HttpTill, server: Server) -> None:
+    stranger = HttpTill(make_till(make_store(make_account("Other"))), server.url)
+    heard: list[str] = []
+
+    def follow() -> None:
+        with stranger.listen() as events:
+            heard.extend(event for event, _ in zip(events, range(3), strict=False))
+
+    thread = threading.Thread(target=follow)
+    thread.start()
+    with http.listen() as events:
+        for _ in range(5):
+            publish_something(http.till)
+            next_event(events, "poke", 1.0)
+            time.sleep(0.2)
+    thread.join()
+    assert heard == ["hb"] * 3
+
+
+def poll(http: HttpTill, wait: float | str) -> httpx.Response:
+    return http.client.get("/poke", params={"wait": wait}, headers=http.poke_header())
+
+
+@pytest.mark.serial
+def test_a_long_poll_answers_once_with_what_is_due(http: HttpTill) -> None:
+    http.send()
+    took, answer = timed(lambda: poll(http, 0.4))
+    assert answer.text == "event: hb\ndata:\n\n" and 0.3 < took < 1.0
+    assert answer.headers["content-length"] == str(len(answer.content))
+    later = threading.Timer(0.3, publish_something, [http.till])
+    later.start()
+    took, answer = timed(lambda: poll(http, 5))
+    later.join()
+    assert "event: poke" in answer.text and took < 1.0
+    took, answer = timed(lambda: poll(http, 5))  # it has not pulled yet
+    assert "event: poke" in answer.text and took < 1.0
+
+
+@pytest.mark.serial
+def test_a_long_poll_wants_the_same_proof_and_ends_with_the_revocation(http: HttpTill) -> None:
+    http.send()
+    for wait in ("soon", "-1", "inf", "nan"):
+        assert refusal(poll(http, wait)) == (400, "bad_request")
+    overheard = http.poke_header()
+    http.send()
+    stale = http.client.get("/poke", params={"wait": 0}, headers=overheard)
+    assert refusal(stale) == (401, "stale_nonce")
+
+    def revoke() -> None:
+        Register.objects.filter(id=http.till.register.id).update(state=Register.State.REVOKED)
+        beat(http.till.register.account_id)
+
+    later = threading.Timer(0.3, revoke)
+    later.start()
+    took, answer = timed(lambda: poll(http, 10))
+    later.join()
+    assert "event: revoked" in answer.text and took < 1.5
+    assert refusal(poll(http, 10)) == (401, "revoked")
+
+
+@pytest.mark.serial
 def test_what_was_published_just_before_is_poked_at_once(http: HttpTill) -> None:
     http.send()
     publish_something(http.till)
@@ -247,13 +324,18 @@ def test_who_may_not_listen(http: HttpTill, server: Server) -> None:
 
 
 @pytest.mark.serial
-def test_a_second_stream_of_a_register_ends_the_first(http: HttpTill, server: Server) -> None:
-    again = HttpTill(http.till, server.url)
-    with http.listen() as first, again.listen() as second:
-        next_event(second, "hb", 0.5)
-        assert set(first) <= {"hb"}
+def test_a_fourth_stream_of_a_register_ends_the_first(http: HttpTill, server: Server) -> None:
+    """Two tills from one copied disk both listen; what a register has left behind does not pile up."""
+    others = [HttpTill(http.till, server.url) for _ in range(3)]
+    with ExitStack() as stack:
+        first = stack.enter_context(http.listen())
+        streams = [stack.enter_context(other.listen()) for other in others]
+        for stream in streams:
+            next_event(stream, "hb", 0.5)
+        assert set(first) <= {"hb"}  # it ends
         publish_something(http.till)
-        next_event(second, "poke", 1.0)
+        for stream in streams:
+            next_event(stream, "poke", 1.0)
 
 
 def test_only_what_a_register_says_counts_as_heard_of(http: HttpTill) -> None:

@@ -19,7 +19,7 @@ from stillopen.backoffice.ingest.refused import Refused
 from stillopen.backoffice.ledger.models import Receipt
 from stillopen.backoffice.stock.models import Level
 from stillopen.sync.codec import pack, unpack
-from stillopen.sync.messages import ExchangeAnswer, ExchangeRequest, Instruction, Pull
+from stillopen.sync.messages import Ack, ExchangeAnswer, ExchangeRequest, Instruction, Pull
 from tests.backoffice.ingest.till import (
     NOON,
     Till,
@@ -211,7 +211,7 @@ def test_no_bytes_at_all_trouble_the_server(till: Till, body: bytes) -> None:
 # -- lineage: its place
 
 
-def test_a_journal_that_parted_is_told_so_and_nothing_is_overwritten(till: Till) -> None:
+def test_a_journal_that_parted_is_kept_beside_what_is_held(till: Till) -> None:
     till.open_shift()
     till.sell(100)
     till.sell(200)
@@ -223,7 +223,16 @@ def test_a_journal_that_parted_is_told_so_and_nothing_is_overwritten(till: Till)
     till.sell(901)
     answer = till.send()
     assert [i.do for i in answer.instructions] == ["new_epoch"]
-    assert (answer.ack.seq, [bytes(e.body) for e in Entry.objects.order_by("seq")]) == (3, kept)
+    assert answer.ack == Ack(till.epoch, 4, till.head)
+    first = Entry.objects.filter(branch=till.epoch).order_by("seq")
+    assert [bytes(e.body) for e in first] == kept
+    other = Entry.objects.filter(branch=f"{till.epoch}.2").order_by("seq")
+    assert [bytes(e.body) for e in other] == [e.body for e in till.entries[2:]]
+    assert set(ExceptionItem.objects.values_list("code", flat=True)) == {
+        "journal_forked",
+        "disk_restored",
+    }
+    assert Receipt.objects.count() == 4
 
 
 def test_a_new_epoch_gets_the_next_label_and_its_own_numbers(till: Till) -> None:

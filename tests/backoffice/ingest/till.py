@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from stillopen.backoffice.accounts.models import Account, Store
+from stillopen.backoffice.catalogue.models import Product, TaxRate
 from stillopen.backoffice.devices.epochs import open_epoch
 from stillopen.backoffice.devices.licensing import new_code
 from stillopen.backoffice.devices.models import Register
@@ -24,16 +25,30 @@ from stillopen.domain.totals import Rules
 from stillopen.sync import facts, proof
 from stillopen.sync.chain import GENESIS, StoredEntry, seal
 from stillopen.sync.codec import pack, unpack
-from stillopen.sync.messages import ExchangeAnswer, ExchangeRequest
+from stillopen.sync.messages import PROTOCOL_MAX, PROTOCOL_MIN, ExchangeAnswer, ExchangeRequest
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 EUR = Rules(currency="EUR")
 
 
+#: What tills sell unless told otherwise: a product of the first account of a test.
+GOODS = "6e0c2f0e-5d7b-4c7e-9f0e-2f6d3f1c9a01"
+
+
 def make_account(name: str = "Shop", currency: str = "EUR") -> Account:
     server_epoch()
-    return Account.objects.create(
+    account = Account.objects.create(
         public_id=new_code(groups=2, size=4), name=name, currency=currency, pepper=bytes(32)
+    )
+    if not Product.objects.filter(id=GOODS).exists():
+        make_product(account, GOODS)
+    return account
+
+
+def make_product(account: Account, product: str, sku: str = "100") -> Product:
+    tax, _ = TaxRate.objects.get_or_create(account=account, name="VAT 19 %", rate=Decimal(19))
+    return Product.objects.create(
+        id=product, account=account, sku=sku, name="Flat white", price=250, tax=tax
     )
 
 
@@ -128,6 +143,7 @@ class Till:
     def request(self, entries: Sequence[StoredEntry] = (), **changes: object) -> ExchangeRequest:
         self.requests += 1
         request = ExchangeRequest(
+            protocol=(PROTOCOL_MIN, PROTOCOL_MAX),
             register=str(self.register.id),
             nonce=self.nonce,
             request=self.requests,
@@ -171,7 +187,7 @@ def make_till(store: Store, name: str = "R1") -> Till:
 def make_line(price: int, quantity: str = "1", product: str | None = None) -> CartLine:
     return CartLine(
         id="1",
-        product=product or str(uuid.uuid4()),
+        product=product or GOODS,
         sku="100",
         name="Flat white",
         quantity=Decimal(quantity),

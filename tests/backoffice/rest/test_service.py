@@ -110,7 +110,9 @@ def test_the_description_names_every_call(api: Api) -> None:
         ("POST", "/publish"),
         ("GET", "/stock"),
         ("GET", "/exceptions"),
+        ("GET", "/exceptions/{exception_id}"),
         ("POST", "/exceptions/{exception_id}/retry"),
+        ("POST", "/exceptions/{exception_id}/resolve"),
         ("GET", "/healthz"),
         ("GET", "/metrics"),
     }

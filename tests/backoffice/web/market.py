@@ -265,18 +265,24 @@ def make_busy(market: Market, now: datetime) -> Market:
     second = open_store(market.account, "S2", "Harbour", "Europe/Berlin", None)
     first, silent, other = market.seller("R1"), market.seller("R2"), market.seller("R1", second)
     for back in range(8, 0, -1):
-        day = (now - timedelta(days=back)).date()
+        day = _today(market, now) - timedelta(days=back)
         end = datetime(day.year, day.month, day.day, 18, tzinfo=UTC)
         for n, seller in enumerate((first, silent, other)):
             work_a_day(market, seller, day, end, 18 - 4 * n, seed=back * 10 + n)
             seller.move_cash(end - timedelta(hours=1), CashKind.DROP, 5000, "safe")
             seller.close(end, off={(2, 0): -150, (5, 1): 500}.get((back, n), 0))
-    return _today(market, first, silent, other, now)
+    return _work_today(market, first, silent, other, now)
 
 
-def _today(market: Market, first: Seller, silent: Seller, other: Seller, now: datetime) -> Market:
+def _today(market: Market, now: datetime) -> date:
+    return business_day(now, market.store.timezone, market.store.cutoff)
+
+
+def _work_today(
+    market: Market, first: Seller, silent: Seller, other: Seller, now: datetime
+) -> Market:
     for n, seller in enumerate((first, silent, other)):
-        work_a_day(market, seller, now.date(), now, 24 - 6 * n, seed=n)
+        work_a_day(market, seller, _today(market, now), now, 24 - 6 * n, seed=n)
     goods = [(market.products[0], "2"), (market.products[4], "1"), (market.products[13], "0.214")]
     first.sell(
         now - timedelta(minutes=4), goods, cashier=market.employees[0], discount=percent_off(10),

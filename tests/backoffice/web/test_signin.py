@@ -153,15 +153,15 @@ def test_the_store_in_view_can_be_chosen(market: Market, owner: Visitor) -> None
 
 def test_another_accounts_things_are_not_there(market: Market, owner: Visitor) -> None:
     other = make_market("other@else.example", "Elsewhere")
-    seller = other.seller("R7")
+    seller = other.seller("R70707")
     seller.open(NOON)
     seller.sell(NOON, [(other.products[0], "1")])
     seller.send(NOON)
-    owner.get("/receipts/S1-R7-000001", 404)
+    owner.get("/receipts/S1-R70707-000001", 404)
     owner.get(f"/registers/{seller.register.id}", 404)
     owner.get(f"/employees/{other.employees[0].id}", 404)
     for path in ("/", "/receipts", "/shifts", "/registers"):
-        assert "R7" not in owner.get(path)
+        assert "R70707" not in owner.get(path)
     owner.post(f"/products/{other.products[0].id}/price", price="0.01")
     other.products[0].refresh_from_db()
     assert other.products[0].price == 350

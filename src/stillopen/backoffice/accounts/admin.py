@@ -275,6 +275,8 @@ class EmployeeAdmin(DraftAdmin):
         unseen = list(employee.stores.exclude(id__in=self._own(Store, request)))
         super().save_related(request, form, formsets, change)
         employee.stores.add(*unseen)
+        if change:
+            people.note_outside(employee, form.changed_data, user_of(request))
 
     def after_saving(self, request: HttpRequest, row: Any) -> None:
         people.take_effect(row, user_of(request))

@@ -8,6 +8,7 @@ from django.db import transaction
 
 from stillopen.backoffice.accounts.access import BACK_OFFICE, name_of, require
 from stillopen.backoffice.accounts.models import Account, Employee, Role, Store, User
+from stillopen.backoffice.backups import outside
 from stillopen.backoffice.catalogue import kinds
 from stillopen.backoffice.catalogue.drafts import record_change
 from stillopen.backoffice.catalogue.editing import (
@@ -98,6 +99,7 @@ def set_pin(employee: Employee, pin: str, user: User | None) -> None:
     """A new PIN, at once. Errors: ``bad_pin``, ``not_permitted``, ``not_found``."""
     check_may_edit(user, employee)
     employee.pin_hash = hash_pin(employee.account, pin)
+    note_outside(employee, ["pin"], user)
     _save_at_once(employee, ["pin_hash"], "new PIN", user)
 
 
@@ -113,6 +115,7 @@ def switch_on(employee: Employee, user: User | None) -> None:
 def _switch(employee: Employee, active: bool, what: str, user: User | None) -> None:
     check_may_edit(user, employee)
     employee.active = active
+    note_outside(employee, ["active"], user)
     _save_at_once(employee, ["active"], what, user)
 
 
@@ -159,6 +162,18 @@ def _save_at_once(employee: Employee, fields: list[str], what: str, user: User |
         employee.save(update_fields=fields)
         record_change(employee.account, kinds.EMPLOYEE, employee.id, what, user)
     take_effect(employee, user)
+
+
+def note_outside(employee: Employee, changed: Iterable[str], user: User | None) -> None:
+    """Keep a new PIN (``pin``), and that the person was switched off (``active``), where a restored
+    database cannot undo it unnoticed."""
+    noted = {"pin": outside.NEW_PIN}
+    if not employee.active:
+        noted["active"] = outside.SWITCHED_OFF
+    for field in changed:
+        if field in noted:
+            name, by = str(employee), name_of(user)
+            outside.note(noted[field], employee.account_id, employee.id, name, by)
 
 
 def take_effect(employee: Employee, user: User | None) -> None:

@@ -45,8 +45,11 @@ class ProductValues(TypedDict, total=False):
     active: bool
 
 
-def create_product(account: Account, values: ProductValues, user: User | None) -> Product:
+def create_product(
+    account: Account, values: ProductValues, user: User | None, id: UUID | None = None
+) -> Product:
     """A new product as a draft; needs ``sku``, ``name`` and ``price``, the tax is the account's default.
+    ``id`` where sales name it already.
 
     Errors: ``not_permitted``, ``missing_value``, ``sku_taken``, ``barcode_taken``, ``bad_value``,
     ``bad_price``, ``bad_barcode``, ``not_found`` (tax or category of another account).
@@ -56,6 +59,8 @@ def create_product(account: Account, values: ProductValues, user: User | None) -
         if needed not in values:
             raise DomainError("missing_value", f"A product needs a {needed}.")
     product = Product(account=account, tax=values.get("tax") or default_tax(account))
+    if id is not None:
+        product.id = id
     _assign(product, values)
     save_draft(product, "new product", user)
     return product
@@ -97,10 +102,18 @@ def _assign(product: Product, values: ProductValues) -> None:
         cleaned["cost"] = checks.clean_price(values["cost"] or 0, "cost")
     if "barcodes" in values:
         cleaned["barcodes"] = checks.clean_barcodes(values["barcodes"])
+    known_by = _known_by(product)
     for field, value in cleaned.items():
         setattr(product, field, value)
     _check_own(product, (product.tax, product.category))
-    _check_unique(product)
+    # Looking for a barcode reads all products: not for every new price.
+    if product._state.adding or _known_by(product) != known_by:
+        _check_unique(product)
+
+
+def _known_by(product: Product) -> tuple[object, ...]:
+    """What no other product may have too."""
+    return product.sku, list(product.barcodes), product.active
 
 
 def _check_own(product: Product, others: Iterable[TaxRate | Category | None]) -> None:

@@ -6,9 +6,11 @@ from datetime import datetime
 from django.db import transaction
 
 from stillopen.backoffice.accounts.lookup import account_by_public_id
+from stillopen.backoffice.backups import outside
+from stillopen.backoffice.devices.again import device_facts
 from stillopen.backoffice.devices.epochs import open_epoch
 from stillopen.backoffice.devices.licensing import license_digest
-from stillopen.backoffice.devices.models import Register
+from stillopen.backoffice.devices.models import FormerDevice, Register
 from stillopen.backoffice.feed.epoch import server_epoch
 from stillopen.domain.errors import DomainError
 from stillopen.sync.messages import ActivateAnswer, ActivateRequest
@@ -28,8 +30,10 @@ def activate(request: ActivateRequest, now: datetime) -> ActivateAnswer:
     with transaction.atomic():
         register = _register_of(request)
         _refuse_unless_free(register, request)
-        epoch = open_epoch(register, request.epoch, now)
+        epoch = open_epoch(register, request.epoch, now, request.label, request.receipts)
         _bind(register, request, now)
+        facts = device_facts(register)
+        outside.note(outside.ACTIVATED, register.account_id, register.id, str(register), "", facts)
     account, store = register.account, register.store
     return ActivateAnswer(
         register=str(register.id),
@@ -85,6 +89,7 @@ def _refuse_unless_free(register: Register, request: ActivateRequest) -> None:
 
 
 def _bind(register: Register, request: ActivateRequest, now: datetime) -> None:
+    _remember_former(register, request, now)
     register.state = Register.State.ACTIVE
     register.public_key = request.public_key
     register.fingerprint = request.fingerprint[:100]
@@ -99,3 +104,20 @@ def _bind(register: Register, request: ActivateRequest, now: datetime) -> None:
             "activated_at", "last_seen_at", "revoked_at", "nonce",
         ]
     )  # fmt: skip
+
+
+def _remember_former(register: Register, request: ActivateRequest, now: datetime) -> None:
+    """The device that was bound before may still hand in what it sold."""
+    key = bytes(register.public_key or b"")
+    devices = FormerDevice.objects.filter(account_id=register.account_id, register_id=register.id)
+    devices.filter(public_key=request.public_key).delete()
+    if key and key != request.public_key:
+        FormerDevice.objects.create(
+            account_id=register.account_id,
+            register_id=register.id,
+            public_key=key,
+            name=register.device_name,
+            nonce=None,
+            replaced_at=now,
+            last_seen_at=register.last_seen_at,
+        )

@@ -44,6 +44,8 @@ class Register(models.Model):
     clock_offset = models.FloatField(null=True, editable=False)  # seconds, register − server
     cursors = models.JSONField(default=dict, editable=False)  # scope → seq, as last pulled
     blocked = models.BooleanField(default=False, editable=False)  # by wrong PINs, as last heard
+    #: The Back Office went back in time: which labels it had given to epochs is not known for certain.
+    labels_lost = models.BooleanField(default=False, db_default=False, editable=False)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["store", "name"], name="register_name")]
@@ -54,16 +56,21 @@ class Register(models.Model):
 
 
 class Epoch(models.Model):
-    """One run of numbering on one disk: the server's label for the device's random id, and its ack.
+    """A branch: one line of a journal's history that is held here, and how far.
 
-    A *branch* is named by its epoch id until a fork makes a second one of it.
+    An *epoch* is one run of numbering on one disk, named by a random id that the device makes. Its first
+    branch bears that name; where the journal is found to have forked (a restored or copied disk), a
+    further branch begins behind ``base_seq`` of its ``parent`` and bears the name with a suffix.
     """
 
     pk = models.CompositePrimaryKey("account_id", "register_id", "branch")
     account_id = models.UUIDField()
     register_id = models.UUIDField()
     branch = models.CharField(max_length=40)
-    label = models.CharField(max_length=4, blank=True)
+    epoch = models.CharField(max_length=32)
+    parent = models.CharField(max_length=40, blank=True)  # a branch of the same epoch
+    base_seq = models.BigIntegerField(default=0)
+    label = models.CharField(max_length=8, blank=True)  # in the epoch's receipt numbers
     acked_seq = models.BigIntegerField(default=0)
     acked_hash = models.BinaryField()
     created_at = models.DateTimeField()
@@ -72,4 +79,17 @@ class Epoch(models.Model):
         db_table = "devices_epoch"
 
 
-__all__ = ["Epoch", "Register"]
+class FormerDevice(models.Model):
+    """A device that was bound to a register before: with its key it may still hand in what it sold."""
+
+    pk = models.CompositePrimaryKey("account_id", "register_id", "public_key")
+    account_id = models.UUIDField()
+    register_id = models.UUIDField()
+    public_key = models.BinaryField(max_length=32)
+    name = models.CharField(max_length=120, blank=True)
+    nonce = models.BinaryField(null=True)
+    replaced_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField(null=True)
+
+
+__all__ = ["Epoch", "FormerDevice", "Register"]

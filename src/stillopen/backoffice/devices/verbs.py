@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from stillopen.backoffice.accounts.access import name_of, require, require_store
 from stillopen.backoffice.accounts.models import Store, User
+from stillopen.backoffice.backups import outside
 from stillopen.backoffice.catalogue import kinds
 from stillopen.backoffice.catalogue.drafts import record_change
 from stillopen.backoffice.catalogue.editing import storing
@@ -37,6 +38,7 @@ def add_register(store: Store, name: str, user: User | None) -> tuple[Register, 
         register.save()
         key = licensing.new_license_key(register)
         _note(register, "new register", user)
+        _note_outside(outside.LICENSED, register, user)
     _at_once(register, user)
     return register, key
 
@@ -45,7 +47,9 @@ def new_license_key(register: Register, user: User | None) -> str:
     """A License Key for another device, shown once. Errors: ``register_active``, ``not_permitted``."""
     _check(register, user)
     with transaction.atomic():
-        return licensing.new_license_key(_locked(register))
+        key = licensing.new_license_key(_locked(register))
+        _note_outside(outside.LICENSED, register, user)
+    return key
 
 
 def revoke(register: Register, user: User | None) -> None:
@@ -59,8 +63,25 @@ def revoke(register: Register, user: User | None) -> None:
         row.state = Register.State.REVOKED
         row.revoked_at = timezone.now()
         row.save(update_fields=["state", "revoked_at"])
+        _note_outside(outside.REVOKED, row, user)
         beat(row.account_id)
     register.refresh_from_db()
+
+
+def accept_machine(register: Register, machine: str, user: User | None) -> None:
+    """The till was moved to another machine, which speaks for it from now on; ``machine`` is its fingerprint.
+
+    Should the former one speak again, it is the one that is not activated.
+    """
+    _check(register, user)
+    if not machine:
+        raise DomainError("not_found", f"No other machine has spoken as {register}.")
+    with transaction.atomic():
+        row = _locked(register)
+        row.fingerprint = machine[:100]
+        row.save(update_fields=["fingerprint"])
+        beat(row.account_id)
+    register.fingerprint = machine[:100]
 
 
 def unblock(register: Register, user: User | None) -> None:
@@ -99,6 +120,11 @@ def _locked(register: Register) -> Register:
 
 def _note(register: Register, what: str, user: User | None) -> None:
     record_change(register.account, kinds.REGISTER_SETTINGS, register.id, what, user)
+
+
+def _note_outside(kind: str, register: Register, user: User | None) -> None:
+    """Where a restored database cannot undo it unnoticed."""
+    outside.note(kind, register.account_id, register.id, str(register), name_of(user))
 
 
 def _at_once(register: Register, user: User | None) -> None:

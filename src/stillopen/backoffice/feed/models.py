@@ -63,6 +63,16 @@ class Publication(models.Model):
     number = models.BigIntegerField()  # the account's count of publications, as told to people
 
 
+class Digest(models.Model):
+    """The sum over the rows of ``kind`` in ``scope`` that are not deleted (sync/digest.py), kept on write."""
+
+    pk = models.CompositePrimaryKey("account_id", "scope", "kind")
+    account_id = models.UUIDField()
+    scope = models.CharField(max_length=60)
+    kind = models.CharField(max_length=30)
+    sum = models.BinaryField()
+
+
 class Pulse(models.Model):
     """Counts up with everything that connected registers must be told of; watched by the poke stream."""
 

@@ -17,7 +17,9 @@ from django.db.models import F
 from django.utils import timezone
 
 from stillopen.backoffice.feed import models
+from stillopen.backoffice.feed.digests import keep_digests
 from stillopen.backoffice.feed.retention import forget_old
+from stillopen.backoffice.feed.wake import announce
 from stillopen.sync.feed import GENESIS_CHAIN, next_chain, scope_rank
 from stillopen.sync.messages import FeedRow
 
@@ -84,10 +86,11 @@ def write(account_id: UUID, changes: Iterable[RecordChange], by: str) -> Publica
 
 
 def beat(account_id: UUID) -> None:
-    """Count the account's pulse up, so that its poke streams look again."""
+    """Count the account's pulse up, so that its poke streams look again: at once after the commit."""
     _, made = models.Pulse.objects.get_or_create(account_id=account_id, defaults={"count": 1})
     if not made:
         models.Pulse.objects.filter(account_id=account_id).update(count=F("count") + 1)
+    announce(account_id)
 
 
 def published(
@@ -96,8 +99,8 @@ def published(
     """The bytes that registers see now of those ``records`` that are published and not deleted."""
     return {
         row.record: bytes(row.payload)
-        for row in _rows(account_id, scope, records)
-        if row.kind == kind and not row.deleted
+        for row in _rows(account_id, scope, kind, records)
+        if not row.deleted
     }
 
 
@@ -112,11 +115,13 @@ def _locked_head(account_id: UUID, scope: str) -> models.Head:
     return head
 
 
-def _rows(account_id: UUID, scope: str, records: Iterable[UUID]) -> Iterator[models.Published]:
+def _rows(
+    account_id: UUID, scope: str, kind: str, records: Iterable[UUID]
+) -> Iterator[models.Published]:
     ids = list(records)
     for start in range(0, len(ids), _CHUNK):
         yield from models.Published.objects.filter(
-            account_id=account_id, scope=scope, record__in=ids[start : start + _CHUNK]
+            account_id=account_id, scope=scope, kind=kind, record__in=ids[start : start + _CHUNK]
         )
 
 
@@ -124,7 +129,7 @@ def _write_scope(
     account_id: UUID, scope: str, changes: Sequence[RecordChange], now: datetime
 ) -> list[FeedRow]:
     """Give each change that differs the next seq of ``scope``; returns the rows as registers get them."""
-    old = {(r.kind, r.record): r for r in _rows(account_id, scope, {c.record for c in changes})}
+    old = _present(account_id, scope, changes)
     different = [c for c in changes if _differs(old.get((c.kind, c.record)), c.payload)]
     if not different:
         return []
@@ -154,7 +159,22 @@ def _write_scope(
         unique_fields=["account_id", "scope", "kind", "record"],
         update_fields=["seq", "version", "payload", "deleted", "published_at"],
     )
+    keep_digests(account_id, scope, old.values(), rows)
     return rows
+
+
+def _present(
+    account_id: UUID, scope: str, changes: Iterable[RecordChange]
+) -> dict[tuple[str, UUID], models.Published]:
+    """The rows that ``changes`` are about, as far as there are any."""
+    wanted: dict[str, set[UUID]] = defaultdict(set)
+    for change in changes:
+        wanted[change.kind].add(change.record)
+    return {
+        (row.kind, row.record): row
+        for kind, records in wanted.items()
+        for row in _rows(account_id, scope, kind, records)
+    }
 
 
 def _differs(old: models.Published | None, payload: bytes | None) -> bool:

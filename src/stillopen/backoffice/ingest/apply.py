@@ -5,22 +5,19 @@ Runs inside the transaction of an exchange or a retry, with the register's row l
 is none of ours: it leaves through here and aborts everything.
 """
 
-import uuid
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from decimal import Decimal
-
-import msgspec
 
 from stillopen.backoffice.ingest.fact import (
     APPLIED,
     BEHIND,
     QUARANTINE_CODES,
     Fact,
-    Finding,
     Place,
 )
-from stillopen.backoffice.ingest.limits import plain
+from stillopen.backoffice.ingest.findings import exception_row
+from stillopen.backoffice.ingest.products import check_products
 from stillopen.backoffice.ingest.rules import check_closings, check_numbers, held_up, skip_seen
 from stillopen.backoffice.ingest.sql import Cursor
 from stillopen.backoffice.ingest.tables import (
@@ -31,9 +28,9 @@ from stillopen.backoffice.ingest.tables import (
     Row,
     Table,
 )
+from stillopen.backoffice.live.wake import wake_worker
 from stillopen.domain.errors import DomainError
 
-_NAMESPACE = uuid.UUID("5d0c1f0a-6d0e-4a57-9f2e-7b1f2f2f6a11")
 _NOTHING = Decimal(0)
 
 
@@ -53,14 +50,26 @@ class Application:
         """
         if not facts:
             return
+        wake_worker()
         self._blocked = {}
         for aggregate, entry in held_up(self._cursor, self._place, facts):
             if entry not in released:
                 self._blocked.setdefault(aggregate, entry)
         skip_seen(self._cursor, self._place, facts)
+        check_products(self._cursor, self._place, facts)
         self._apply(facts)
         self._add_levels()
-        rows = [self._exception(fact, finding) for fact in facts for finding in fact.findings]
+        rows = [
+            exception_row(
+                self._place,
+                fact.id,
+                finding,
+                self.now,
+                {"branch": fact.branch, "seq": fact.entry.seq},
+            )
+            for fact in facts
+            for finding in fact.findings
+        ]
         self._place.db.insert(self._cursor, EXCEPTION, rows)
 
     def _apply(self, facts: Sequence[Fact]) -> None:
@@ -108,8 +117,8 @@ class Application:
             if fact.blocked is not None:
                 self.pin_blocked = fact.blocked
             for row in fact.rows.get(MOVEMENT, ()):
-                product, quantity = str(row[4]), Decimal(str(row[6]))
-                self._levels[product] = self._levels.get(product, _NOTHING) + quantity
+                product = str(row[4])
+                self._levels[product] = self._levels.get(product, _NOTHING) + Decimal(str(row[6]))
 
     def _add_levels(self) -> None:
         """Last and in order, so that registers of a store wait for each other shortly, and never in a
@@ -118,18 +127,6 @@ class Application:
         changes = [(store, product, self._levels[product]) for product in sorted(self._levels)]
         self._place.db.add_levels(self._cursor, self._place.account, changes)
         self._levels = {}
-
-    def _exception(self, fact: Fact, finding: Finding) -> Row:
-        """Its id follows from what it is about, so that it is filed once."""
-        place, source = self._place, self._place.source
-        key = finding.key or f"{fact.branch}:{fact.entry.seq}:{finding.code}"
-        name = uuid.uuid5(_NAMESPACE, f"{source.account}:{source.register}:{key}")
-        details = {"branch": fact.branch, "seq": fact.entry.seq, **finding.details}
-        return (
-            place.account, place.db.uid(str(name)), place.register, fact.id, finding.code,
-            finding.message, msgspec.json.encode(plain(details)).decode(),
-            place.db.moment(self.now), None,
-        )  # fmt: skip
 
 
 def _together(part: Sequence[Fact]) -> dict[Table, list[Row]]:

@@ -104,7 +104,7 @@ def _cash_movement(fact: Fact, body: EntryBody, payload: msgspec.Struct, place: 
     fact.rows[CASH] = [
         (
             place.account, place.db.uid(fact.id), place.store,
-            place.register, optional_uid(fact.shift, place),
+            place.register, fact.branch, optional_uid(fact.shift, place),
             optional_uid(fact.employee, place), cash.kind.value, cash.amount,
             clip(cash.reason, 200), place.db.moment(in_utc(body.occurred_at)),
         )

@@ -1,7 +1,6 @@
 """A journal entry on its way into the ledger: what it says, what it will write, what was noticed."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
@@ -29,6 +28,9 @@ QUARANTINE_CODES = frozenset(
 )
 NEEDS_NEWER, AFTER_REVOCATION, BEHIND = "needs_newer_server", "after_revocation", "behind"
 
+#: Code of an entry that a person has settled without booking it; its status is *applied*.
+SET_ASIDE = "set_aside"
+
 
 class Source(msgspec.Struct, frozen=True):
     """Where entries come from; ids are canonical UUIDs."""
@@ -48,15 +50,13 @@ class Place(NamedTuple):
     register: str
     store: str
 
-    @property
-    def ids(self) -> tuple[str, str]:
-        """What selects the rows of a register."""
-        return self.account, self.register
+    ids: tuple[str, str]  # account and register: what selects the rows of a register
 
 
 def place_of(source: Source) -> Place:
     db = engine()
-    return Place(db, source, db.uid(source.account), db.uid(source.register), db.uid(source.store))
+    account, register = db.uid(source.account), db.uid(source.register)
+    return Place(db, source, account, register, db.uid(source.store), (account, register))
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -74,7 +74,7 @@ class Fact:
 
     entry: StoredEntry
     branch: str
-    received_at: datetime
+    received: str  # when, as the engine takes it
     id: str
     kind: str = ""
     aggregate: str = ""
@@ -89,6 +89,7 @@ class Fact:
     number: str = ""  # of the receipt, if it is a sale
     closes: str = ""  # the shift that it closes
     blocked: bool | None = None  # what the register says of its PIN block
+    accepted: frozenset[str] = frozenset()  # codes that a person has said to pass over
 
     def quarantine(self, error: DomainError) -> None:
         """Hold it back with the error's code, and file why."""

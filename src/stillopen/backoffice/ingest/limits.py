@@ -1,6 +1,7 @@
 """What fits into the ledger. A fact that does not is quarantined before it meets the database,
 where it would be a database error and hold up everything behind it."""
 
+import re
 import uuid
 from collections.abc import Iterable
 from datetime import datetime
@@ -18,13 +19,16 @@ _MAX_RATE, _RATE_SCALE = Decimal(999), Decimal("0.0001")
 _MAX_DIGITS = 20  # of a decimal's exponent: exact arithmetic with more could take forever
 
 
+_CANONICAL = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
+
+
 def out_of_range(what: str) -> DomainError:
     return DomainError("out_of_range", f"The {what} of this entry is beyond what can be booked.")
 
 
 def check_money(amounts: Iterable[int]) -> None:
-    """Minor units, at least one of them."""
-    if max(map(abs, amounts)) > MAX_MONEY:
+    """Minor units."""
+    if max(map(abs, amounts), default=0) > MAX_MONEY:
         raise out_of_range("amount")
 
 
@@ -35,26 +39,38 @@ def check_decimal(value: Decimal, limit: Decimal | int, what: str) -> None:
         raise out_of_range(what)
 
 
-def checked_quantity(value: Decimal) -> Decimal:
+def quantity_text(value: Decimal) -> str:
     """``value`` at the scale of quantities; it must lose nothing by that."""
+    if not value.is_finite():
+        raise out_of_range("quantity")
+    return _quantity_text(value)
+
+
+def rate_text(value: Decimal) -> str:
+    """A tax rate in percent, with at most four decimals."""
+    if not value.is_finite() or value.is_signed():
+        raise out_of_range("tax rate")
+    return _rate_text(value)
+
+
+@lru_cache(4096)
+def _quantity_text(value: Decimal) -> str:
     return _at_scale(value, MAX_QUANTITY, SCALE, "quantity")
 
 
-def checked_rate(value: Decimal) -> Decimal:
-    """A tax rate in percent, with at most four decimals."""
-    if value.is_signed():
-        raise out_of_range("tax rate")
+@lru_cache(4096)
+def _rate_text(value: Decimal) -> str:
     return _at_scale(value, _MAX_RATE, _RATE_SCALE, "tax rate")
 
 
-def _at_scale(value: Decimal, limit: Decimal, scale: Decimal, what: str) -> Decimal:
+def _at_scale(value: Decimal, limit: Decimal, scale: Decimal, what: str) -> str:
     # Comparing is exact; arithmetic would overflow on a hostile exponent.
-    if not value.is_finite() or not -limit <= value <= limit:
+    if not -limit <= value <= limit:
         raise out_of_range(what)
     fitted = value.quantize(scale)
     if fitted != value:
         raise out_of_range(what)
-    return fitted
+    return str(fitted)
 
 
 def in_utc(at: datetime) -> datetime:
@@ -64,9 +80,10 @@ def in_utc(at: datetime) -> datetime:
         raise out_of_range("time") from None
 
 
-@lru_cache(4096)
 def canonical_id(text: str, what: str = "id") -> str:
     """A UUID in its canonical form; ``DomainError bad_entry`` when it is none."""
+    if _CANONICAL(text):
+        return text
     try:
         return str(uuid.UUID(text))
     except ValueError:

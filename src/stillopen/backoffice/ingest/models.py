@@ -53,3 +53,39 @@ class ExceptionItem(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["account_id", "resolved_at"], name="exception_open")]
+
+
+class Decision(models.Model):
+    """What was done about an exception or a held entry: each try and each decision, never changed.
+
+    ``branch`` and ``seq`` name the entry, where it is about one. ``fix`` *accept* makes later readings
+    pass over ``code``.
+    """
+
+    pk = models.CompositePrimaryKey("account_id", "id")
+    account_id = models.UUIDField()
+    id = models.UUIDField()
+    register_id = models.UUIDField()
+    branch = models.CharField(max_length=40, blank=True)
+    seq = models.BigIntegerField(default=0)
+    exception_id = models.UUIDField(null=True)
+    at = models.DateTimeField()
+    by = models.CharField(max_length=150)  # who, or what
+    fix = models.CharField(max_length=20)  # ingest.fixes.Fix
+    code = models.CharField(max_length=60)  # what it was about
+    result = models.CharField(max_length=12)  # applied, held, settled
+    details = models.JSONField(default=dict)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["account_id", "register_id", "branch", "seq"], name="decision_of")
+        ]
+
+
+class Alias(models.Model):
+    """Sales that name ``product_id``, which is no product here, mean the product ``target``."""
+
+    pk = models.CompositePrimaryKey("account_id", "product_id")
+    account_id = models.UUIDField()
+    product_id = models.CharField(max_length=40)
+    target = models.UUIDField()

@@ -11,7 +11,8 @@ from stillopen.backoffice.ingest.fact import NEEDS_NEWER, Fact, Place
 from stillopen.backoffice.ingest.limits import canonical_id, clip
 from stillopen.domain.errors import DomainError
 from stillopen.sync.chain import StoredEntry
-from stillopen.sync.facts import EntryBody, decode_body, decode_payload, is_known
+from stillopen.sync.facts import EntryBody, decode_body, decode_payload, is_known, is_newer
+from stillopen.sync.lineage import epoch_of
 
 log = logging.getLogger(__name__)
 
@@ -23,13 +24,22 @@ def read_entries(
     entries: Iterable[StoredEntry], place: Place, branch: str, now: datetime
 ) -> list[Fact]:
     """Facts in the order of ``entries``; whatever is wrong with one is recorded in it alone."""
-    return [read_entry(entry, place, branch, now) for entry in entries]
+    received = place.db.moment(now)
+    return [read_entry(entry, place, branch, received) for entry in entries]
 
 
-def read_entry(entry: StoredEntry, place: Place, branch: str, now: datetime) -> Fact:
-    """Quarantined, waiting for newer software, or ready to be applied."""
+def read_entry(
+    entry: StoredEntry,
+    place: Place,
+    branch: str,
+    received: str,
+    accepted: frozenset[str] = frozenset(),
+) -> Fact:
+    """Quarantined, waiting for newer software, or ready to be applied. ``received``: when, as the engine takes
+    it. ``accepted``: codes that a person has said to pass over."""
     # Until it is read, an entry goes by its place.
-    fact = Fact(entry=entry, branch=branch, received_at=now, id=f"{branch[:19]}:{entry.seq}")
+    fact = Fact(entry=entry, branch=branch, received=received, id=f"{branch[:19]}:{entry.seq}")
+    fact.accepted = accepted
     try:
         _read(fact, place)
     except DomainError as error:
@@ -42,7 +52,7 @@ def read_entry(entry: StoredEntry, place: Place, branch: str, now: datetime) -> 
 
 
 def _read(fact: Fact, place: Place) -> None:
-    if not fact.entry.intact:
+    if not fact.entry.intact and "bad_hash" not in fact.accepted:
         raise DomainError(
             "bad_hash", "The bytes of this entry do not fit its hash: they were damaged."
         )
@@ -50,10 +60,11 @@ def _read(fact: Fact, place: Place) -> None:
     _check_origin(body, fact, place)
     fact.id, fact.kind, fact.body = canonical_id(body.id), clip(body.kind, 40), body
     fact.aggregate = aggregate_of(fact.kind, fact.id, body, place.source.register)
-    if not is_known(body):
+    payload = _payload(body) if is_known(body) else None
+    if payload is None:
         fact.wait(NEEDS_NEWER)
         return
-    add_effects(fact, body, _payload(body), place)
+    add_effects(fact, body, payload, place)
 
 
 def _decode(data: bytes) -> EntryBody:
@@ -63,10 +74,13 @@ def _decode(data: bytes) -> EntryBody:
         raise _unreadable(error) from error
 
 
-def _payload(body: EntryBody) -> msgspec.Struct:
+def _payload(body: EntryBody) -> msgspec.Struct | None:
+    """None for what newer software wrote in a way that this one cannot read yet."""
     try:
         return decode_payload(body)
     except _UNREADABLE as error:
+        if is_newer(body):
+            return None
         raise _unreadable(error) from error
 
 
@@ -79,7 +93,7 @@ def _check_origin(body: EntryBody, fact: Fact, place: Place) -> None:
     """The entry must say itself that it belongs where it came from."""
     if (
         body.register != place.source.register
-        or body.epoch != fact.branch
+        or body.epoch != epoch_of(fact.branch)
         or body.seq != fact.entry.seq
     ):
         raise DomainError(

@@ -11,6 +11,8 @@ from stillopen.sync.codec import BadMessage, unpack
 from stillopen.sync.messages import ExchangeRequest, Pull
 
 MAX_SEQ = 2**62
+#: More former epochs than any disk has.
+MAX_LINES = 100
 _EPOCH = re.compile(r"[0-9a-f]{32}")
 
 
@@ -21,8 +23,9 @@ def read_request(body: bytes) -> ExchangeRequest:
     except BadMessage as error:
         raise bad_message(str(error)) from error
     _check_places(request)
-    if request.pull is not None:
-        _check_pull(request.pull)
+    for pull in (request.pull, request.live):
+        if pull is not None:
+            _check_pull(pull)
     return msgspec.structs.replace(
         request,
         clock=_time(request.clock),
@@ -38,11 +41,23 @@ def _check_places(request: ExchangeRequest) -> None:
     for entry in request.entries:
         if not 0 < entry.seq <= MAX_SEQ or len(entry.hash) != 32 or len(entry.prev_hash) != 32:
             raise bad_message("an entry is out of bounds")
+    _check_lineage(request)
+
+
+def _check_lineage(request: ExchangeRequest) -> None:
+    if not 0 <= request.acked_seq <= request.head_seq or not 0 <= request.backed_up <= MAX_SEQ:
+        raise bad_message("an ack is out of bounds")
+    if len(request.head_hash) != 32 or len(request.acked_hash) not in (0, 32):
+        raise bad_message("a hash has 32 bytes")
+    for gap in request.gaps:
+        if not 0 < gap.first <= gap.last <= request.head_seq or len(gap.hash) != 32:
+            raise bad_message("a gap is out of bounds")
 
 
 def _check_pull(pull: Pull) -> None:
     seqs = [cursor.seq for cursor in pull.cursors] + list(pull.staged.values())
-    if any(not 0 <= seq <= MAX_SEQ for seq in seqs):
+    seqs += [end.seq for end in pull.lines] + [pull.most]
+    if any(not 0 <= seq <= MAX_SEQ for seq in seqs) or len(pull.lines) > MAX_LINES:
         raise bad_message("a cursor is out of bounds")
 
 

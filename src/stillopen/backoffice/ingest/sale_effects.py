@@ -5,21 +5,22 @@ from stillopen.backoffice.ingest.fact import Fact, Finding, Place
 from stillopen.backoffice.ingest.limits import (
     check_decimal,
     check_money,
-    checked_quantity,
-    checked_rate,
     clip,
     in_utc,
     out_of_range,
+    quantity_text,
+    rate_text,
 )
 from stillopen.backoffice.ingest.tables import LINE, MOVEMENT, PAYMENT, RECEIPT, Row
 from stillopen.domain.cart import MAX_LINES
 from stillopen.domain.discount import Discount
 from stillopen.domain.errors import DomainError
 from stillopen.domain.money import MAX_AMOUNT
-from stillopen.domain.receipt import Receipt, ReceiptLine, recompute
+from stillopen.domain.receipt import Receipt, is_as_computed, recompute
 from stillopen.sync.facts import EntryBody
 
 MAX_TENDERS = 1000
+_NOTHING = ("0.000", "-0.000")
 
 
 def check_currency(currency: str, place: Place) -> None:
@@ -36,16 +37,11 @@ def add_sale(fact: Fact, body: EntryBody, receipt: Receipt, place: Place) -> Non
     _check_range(receipt)
     fact.number = receipt.number
     sale, at = place.db.uid(fact.id), place.db.moment(in_utc(body.occurred_at))
-    lines = [
-        _line_row(place.account, sale, number, line) for number, line in enumerate(receipt.lines, 1)
-    ]
-    fact.rows = {
-        RECEIPT: [_receipt_row(fact, body, receipt, place, sale, at)],
-        LINE: lines,
-        PAYMENT: _payment_rows(place.account, sale, receipt),
-        MOVEMENT: _movement_rows(fact.id, receipt, lines, place, at),
-        **fact.rows,
-    }
+    rows = fact.rows
+    rows[RECEIPT] = [_receipt_row(fact, body, receipt, place, sale, at)]
+    rows[LINE] = lines = _line_rows(place.account, sale, receipt)
+    rows[PAYMENT] = _payment_rows(place.account, sale, receipt)
+    rows[MOVEMENT] = _movement_rows(fact.id, lines, place, at)
     finding = _check_totals(receipt)
     if finding:
         fact.findings.append(finding)
@@ -65,20 +61,16 @@ def _check_range(receipt: Receipt) -> None:
             *[tender.amount for tender in receipt.tenders],
         )
     )  # fmt: skip
+    amounts: list[int] = []
     for line in receipt.lines:
-        _check_line(line)
-    _check_discount(receipt.discount)
-
-
-def _check_line(line: ReceiptLine) -> None:
-    item = line.item
-    _check_discount(item.discount)
-    check_money(
-        (
+        item = line.item
+        _check_discount(item.discount)
+        amounts += (
             item.unit_price, item.fixed_amount or 0, line.discount, line.sale_discount,
             line.net, line.tax, line.gross, line.before,
-        )
-    )  # fmt: skip
+        )  # fmt: skip
+    check_money(amounts)
+    _check_discount(receipt.discount)
 
 
 def _check_discount(discount: Discount | None) -> None:
@@ -95,7 +87,7 @@ def _receipt_row(
         optional_uid(fact.employee, place), clip(receipt.cashier, 130),
         clip(receipt.customer, 100), receipt.rules.currency, at, body.business_day.isoformat(),
         receipt.subtotal, receipt.discount_total, receipt.net, receipt.tax, receipt.total,
-        receipt.rounding, receipt.change, place.db.moment(fact.received_at),
+        receipt.rounding, receipt.change, fact.received,
     )  # fmt: skip
 
 
@@ -103,17 +95,29 @@ def optional_uid(text: str | None, place: Place) -> str | None:
     return None if text is None else place.db.uid(text)
 
 
-def _line_row(account: str, sale: str, number: int, line: ReceiptLine) -> Row:
-    item = line.item
-    return (
-        account, sale, number, clip(item.product, 40), clip(item.sku, 64), clip(item.name, 200),
-        str(checked_quantity(item.quantity)), item.unit_price, line.discount + line.sale_discount,
-        clip(item.tax_name, 60), str(checked_rate(item.tax_rate)), line.net, line.tax, line.gross,
-    )  # fmt: skip
+def _line_rows(account: str, sale: str, receipt: Receipt) -> list[Row]:
+    return [
+        (
+            account, sale, number, clip(item.product, 40), clip(item.sku, 64), clip(item.name, 200),
+            quantity_text(item.quantity), item.unit_price, line.discount + line.sale_discount,
+            clip(item.tax_name, 60), rate_text(item.tax_rate), line.net, line.tax, line.gross,
+        )
+        for number, line in enumerate(receipt.lines, 1)
+        for item in (line.item,)
+    ]  # fmt: skip
 
 
 def _payment_rows(account: str, sale: str, receipt: Receipt) -> list[Row]:
+    return [
+        (account, sale, number, t.type.value, t.amount, change, clip(t.reference, 100))
+        for number, (t, change) in enumerate(zip(receipt.tenders, _change(receipt), strict=True), 1)
+    ]
+
+
+def _change(receipt: Receipt) -> list[int]:
     """Change is paid out of the cash tenders, the last one first; the first takes what is left."""
+    if len(receipt.tenders) == 1:
+        return [receipt.change]
     change = [0] * len(receipt.tenders)
     left = receipt.change
     cash = [i for i, tender in enumerate(receipt.tenders) if tender.type == "cash"]
@@ -123,34 +127,30 @@ def _payment_rows(account: str, sale: str, receipt: Receipt) -> list[Row]:
         left -= change[i]
     if places:
         change[places[0]] = left
-    return [
-        (account, sale, i + 1, t.type.value, t.amount, change[i], clip(t.reference, 100))
-        for i, t in enumerate(receipt.tenders)
-    ]
+    return change
 
 
-def _movement_rows(
-    sale: str, receipt: Receipt, lines: list[Row], place: Place, at: str
-) -> list[Row]:
+def _movement_rows(sale: str, lines: list[Row], place: Place, at: str) -> list[Row]:
     """What was sold leaves the store's stock; what came back returns to it."""
     rows: list[Row] = []
-    for line, row in zip(receipt.lines, lines, strict=True):
-        _, _, number, product, _, _, quantity, *_ = row
-        if product and line.item.quantity:
-            sold = str(quantity)
-            reason, moved = ("refund", sold[1:]) if sold[0] == "-" else ("sale", f"-{sold}")
-            rows.append((place.account, sale, number, place.store, product, reason, moved, at))
+    account, store = place.account, place.store
+    for row in lines:
+        product, quantity = row[3], str(row[6])
+        if product and quantity not in _NOTHING:
+            if quantity[0] == "-":
+                rows.append((account, sale, row[2], store, product, "refund", quantity[1:], at))
+            else:
+                rows.append((account, sale, row[2], store, product, "sale", f"-{quantity}", at))
     return rows
 
 
 def _check_totals(receipt: Receipt) -> Finding | None:
     try:
+        if is_as_computed(receipt):
+            return None
         computed = recompute(receipt)
-        same = computed == receipt
     except (DomainError, ValueError, ArithmeticError) as error:
         return _differs(receipt, {"reason": clip(str(error), 200)})
-    if same:
-        return None
     names = ("subtotal", "discount_total", "net", "tax", "total", "rounding", "change")
     return _differs(
         receipt,

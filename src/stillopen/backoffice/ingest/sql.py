@@ -42,6 +42,13 @@ class Engine(Protocol):
     def savepoint(self) -> AbstractContextManager[None]:
         """Undo what is done inside when it raises."""
 
+    def often(self, cursor: Cursor) -> Cursor:
+        """A cursor in the same transaction for statements of every exchange: each is planned once for a
+        connection. Their text never varies, and what a parameter is follows from its place."""
+
+    def need_not_wait(self, cursor: Cursor) -> None:
+        """A crash right after the commit may undo this transaction, whole: do not wait for the disk."""
+
     def is_open(self) -> bool:
         """Whether the transaction is really still open: SQLite ends one by itself on a full disk."""
 
@@ -66,7 +73,12 @@ class Engine(Protocol):
 
     def add_levels(self, cursor: Cursor, account: str, changes: Sequence[LevelChange]) -> None:
         """Add to stock levels. ``changes`` has each (store, product) once, sorted: everyone locks
-        levels in this order, so nobody waits in a circle."""
+        levels in this order, so nobody waits in a circle. They are dirty afterwards."""
+
+    def settle_levels(
+        self, cursor: Cursor, account: str, store: str, read: Sequence[tuple[str, object]]
+    ) -> None:
+        """Levels that still are what was ``read`` of them (product, quantity) are dirty no longer."""
 
 
 _ENGINES = {"sqlite": sql_sqlite, "postgresql": sql_postgresql}
@@ -79,6 +91,8 @@ def engine() -> Engine:
 
 def utc(at: datetime) -> datetime:
     """``at`` in UTC; one without a zone is taken as UTC. ``OverflowError`` beyond the calendar."""
+    if at.tzinfo is UTC:
+        return at
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+import psycopg
 from django.db import connection
 from django.db import transaction as django_transaction
 from psycopg.pq import TransactionStatus
@@ -34,6 +35,23 @@ def snapshot() -> Iterator[Any]:
 def savepoint() -> Iterator[None]:
     with django_transaction.atomic():
         yield
+
+
+class _Often(psycopg.Cursor[Any]):
+    """Prepares each statement the first time that it is executed on a connection."""
+
+    def execute(self, query: Any, params: Any = None, **options: Any) -> "_Often":
+        super().execute(query, params, prepare=True, **options)
+        return self
+
+
+def often(cursor: Any) -> Any:
+    raw: Any = _Often(connection.connection)
+    return connection.make_cursor(raw)
+
+
+def need_not_wait(cursor: Any) -> None:
+    cursor.execute("SET LOCAL synchronous_commit TO off")
 
 
 def is_open() -> bool:
@@ -89,10 +107,29 @@ def add_levels(cursor: Any, account: str, changes: Sequence[tuple[str, str, Deci
     if changes:
         stores, products, quantities = zip(*changes, strict=True)
         cursor.execute(
-            """INSERT INTO stock_level ("account_id", "store_id", "product_id", "quantity")
-            SELECT %s, t.store, t.product, t.quantity
+            """INSERT INTO stock_level ("account_id", "store_id", "product_id", "quantity", "dirty")
+            SELECT %s, t.store, t.product, t.quantity, TRUE
             FROM unnest(%s::uuid[], %s::text[], %s::numeric[]) AS t(store, product, quantity)
             ON CONFLICT ("account_id", "store_id", "product_id") DO UPDATE
-            SET "quantity" = stock_level."quantity" + excluded."quantity" """,
+            SET "quantity" = stock_level."quantity" + excluded."quantity", "dirty" = TRUE""",
             (account, list(stores), list(products), list(quantities)),
+        )
+
+
+def settle_levels(
+    cursor: Any, account: str, store: str, read: Sequence[tuple[str, object]]
+) -> None:
+    # A level that somebody is changing at this moment stays dirty: nobody waits for another here.
+    if read:
+        products, quantities = zip(*read, strict=True)
+        cursor.execute(
+            """UPDATE stock_level s SET "dirty" = FALSE FROM (
+                SELECT l."product_id" FROM stock_level l
+                JOIN unnest(%s::text[], %s::numeric[]) AS t(product, quantity)
+                ON l."product_id" = t.product AND l."quantity" = t.quantity
+                WHERE l."account_id" = %s AND l."store_id" = %s AND l."dirty"
+                FOR UPDATE OF l SKIP LOCKED
+            ) AS same
+            WHERE s."account_id" = %s AND s."store_id" = %s AND s."product_id" = same."product_id" """,
+            (list(products), list(quantities), account, store, account, store),
         )

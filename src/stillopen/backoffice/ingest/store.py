@@ -1,33 +1,36 @@
 """The register's row, its epochs and its raw entries, in the transaction of an exchange."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from stillopen.backoffice.devices.epochs import open_epoch
-from stillopen.backoffice.devices.models import Register
+from stillopen.backoffice.devices.models import Epoch, Register
 from stillopen.backoffice.ingest.fact import QUARANTINED, Fact, Place, Source
 from stillopen.backoffice.ingest.sql import Cursor, canonical, engine
 from stillopen.backoffice.ingest.tables import ENTRY
-from stillopen.sync.chain import GENESIS
-from stillopen.sync.messages import Ack, ExchangeRequest, NotApplied
+from stillopen.sync.lineage import Branch, History, named
+from stillopen.sync.messages import Ack, ExchangeRequest, Gap, NotApplied
 
 #: A register is told of at most so many entries that are not applied.
 MAX_NOT_APPLIED = 200
 
 
 class Device(msgspec.Struct, frozen=True):
-    """A register as an exchange needs to know it. ``public_key`` is empty when no device is bound."""
+    """A device of a register as an exchange needs to know it. ``public_key`` is empty when none is bound;
+    ``former``: another device has taken its place since."""
 
     source: Source
     state: str
     public_key: bytes
     nonce: bytes
+    machine: str = ""
+    former: bool = False
 
 
-_DEVICE = """SELECT r.account_id, r.store_id, a.currency, r.state, r.public_key, r.nonce
+_DEVICE = """SELECT r.account_id, r.store_id, a.currency, r.state, r.public_key, r.nonce, r.fingerprint
     FROM devices_register r JOIN accounts_account a ON a.id = r.account_id WHERE r.id = %s"""
 
 
@@ -46,67 +49,149 @@ def _device(cursor: Cursor, register: str, sql: str) -> Device | None:
     row = cursor.fetchone()
     if row is None:
         return None
-    account, store, currency, state, key, nonce = row
+    account, store, currency, state, key, nonce, machine = row
     source = Source(canonical(account), register, canonical(store), currency)
-    return Device(source, state, bytes(key or b""), bytes(nonce or b""))
+    return Device(source, state, bytes(key or b""), bytes(nonce or b""), machine)
 
 
-def read_ack(cursor: Cursor, place: Place, epoch: str) -> Ack | None:
-    """Up to where ``epoch`` is stored; None for an epoch that is not known yet."""
+def former_devices(cursor: Cursor, device: Device) -> list[Device]:
+    """The devices that were bound to the register before ``device``, as if each were revoked."""
+    source, db = device.source, engine()
     cursor.execute(
-        """SELECT acked_seq, acked_hash FROM devices_epoch
-        WHERE account_id = %s AND register_id = %s AND branch = %s""",
-        (*place.ids, epoch),
+        """SELECT public_key, nonce FROM devices_formerdevice
+        WHERE account_id = %s AND register_id = %s""",
+        (db.uid(source.account), db.uid(source.register)),
     )
-    row = cursor.fetchone()
-    return None if row is None else Ack(epoch, row[0], bytes(row[1]))
+    return [
+        Device(source, "revoked", bytes(key), bytes(nonce or b""), former=True)
+        for key, nonce in cursor.fetchall()
+    ]
 
 
-def new_epoch(source: Source, epoch: str, now: datetime) -> Ack:
-    """Take a new run of numbering in."""
-    open_epoch(Register(id=source.register, account_id=source.account), epoch, now)
-    return Ack(epoch, 0, GENESIS)
+class EpochKnown(msgspec.Struct, frozen=True):
+    """What is held of one epoch, and its label. ``held``: entries of the register are not applied."""
+
+    history: History
+    label: str
+    held: bool
+    backed_up: Mapping[str, Ack] = {}  # by branch: how far every backup that is kept reaches
 
 
-def held_hashes(cursor: Cursor, place: Place, branch: str, seqs: Sequence[int]) -> dict[int, bytes]:
-    """The hashes of those of ``seqs`` that are stored."""
+def read_epoch(cursor: Cursor, place: Place, request: ExchangeRequest) -> EpochKnown | None:
+    """The branches of the request's epoch, with what is needed to compare the request with them; None
+    for an epoch that is not known yet."""
+    cursor.execute(
+        """SELECT e.branch, e.acked_seq, e.acked_hash, e.parent, e.base_seq, e.label, b.seq, b.hash,
+        EXISTS (SELECT 1 FROM ingest_entry n WHERE n.account_id = e.account_id
+            AND n.register_id = e.register_id AND NOT (n.status = 'applied'))
+        FROM devices_epoch e LEFT JOIN backups_backedup b ON b.account_id = e.account_id
+        AND b.register_id = e.register_id AND b.branch = e.branch
+        WHERE e.account_id = %s AND e.register_id = %s AND e.epoch = %s
+        ORDER BY e.created_at, e.branch""",
+        (*place.ids, request.epoch),
+    )
+    rows = cursor.fetchall()
+    if not rows:
+        return None
+    branches = tuple(Branch(row[0], row[1], bytes(row[2]), row[3], row[4]) for row in rows)
+    history = History(branches, _held(cursor, place, branches, request))
+    reach = {r[0]: Ack(request.epoch, r[6], bytes(r[7])) for r in rows if r[6] is not None}
+    return EpochKnown(history, rows[0][5], bool(rows[0][8]), reach)
+
+
+def _held(
+    cursor: Cursor, place: Place, branches: Sequence[Branch], request: ExchangeRequest
+) -> dict[tuple[str, int], bytes]:
+    """The hashes that are stored under the numbers which the request names."""
+    ends = [b.seq for b in branches]
+    seqs = [n for n in named(request) if 0 < n < max(ends)]
     if not seqs:
         return {}
     cursor.execute(
-        f"""SELECT seq, hash FROM ingest_entry WHERE account_id = %s AND register_id = %s
-        AND branch = %s AND {place.db.among("seq")}""",
-        (*place.ids, branch, place.db.many(seqs)),
+        f"""SELECT branch, seq, hash FROM ingest_entry WHERE account_id = %s AND register_id = %s
+        AND {place.db.among("branch")} AND {place.db.among("seq")}""",
+        (*place.ids, place.db.many([b.name for b in branches]), place.db.many(seqs)),
     )
-    return {seq: bytes(value) for seq, value in cursor.fetchall()}
+    return {(branch, seq): bytes(value) for branch, seq, value in cursor.fetchall()}
+
+
+def new_epoch(source: Source, request: ExchangeRequest, now: datetime) -> str:
+    """Take a new run of numbering in; returns its label."""
+    register = Register(id=source.register, account_id=source.account)
+    made = request.journal_count if not request.former else 1
+    return open_epoch(register, request.epoch, now, request.label, made).label
+
+
+def keep_label(cursor: Cursor, place: Place, epoch: str, label: str) -> None:
+    """What the register has printed on receipts counts."""
+    cursor.execute(
+        """UPDATE devices_epoch SET label = %s
+        WHERE account_id = %s AND register_id = %s AND epoch = %s""",
+        (label, *place.ids, epoch),
+    )
+
+
+def open_branch(source: Source, epoch: str, branch: Branch, label: str, now: datetime) -> None:
+    """A line of history of its own, behind what it has in common with its parent."""
+    Epoch.objects.create(
+        account_id=source.account,
+        register_id=source.register,
+        branch=branch.name,
+        epoch=epoch,
+        parent=branch.parent,
+        base_seq=branch.base,
+        label=label,
+        acked_seq=branch.seq,
+        acked_hash=branch.hash,
+        created_at=now,
+    )
+
+
+def keep_gaps(
+    cursor: Cursor, place: Place, branch: str, gaps: Sequence[Gap], now: datetime
+) -> None:
+    """A mark in place of what is missing for good, so that the chain can be followed over it."""
+    rows = [
+        (
+            *place.ids, branch, gap.last, f"gap:{branch[:15]}:{gap.last}", "gap", "",
+            b"", gap.hash, b"", "applied", "gap", "", place.db.moment(now),
+        )
+        for gap in gaps
+    ]  # fmt: skip
+    place.db.insert(cursor, ENTRY, rows)
 
 
 def keep_entries(cursor: Cursor, place: Place, facts: Iterable[Fact]) -> None:
     """Store the raw entries with what became of each."""
+    account, register = place.ids
     rows = [
         (
-            *place.ids, f.branch, f.entry.seq, f.id, f.kind, f.aggregate, f.entry.prev_hash,
-            f.entry.hash, f.entry.body, f.status, f.code, f.behind, place.db.moment(f.received_at),
+            account, register, f.branch, f.entry.seq, f.id, f.kind, f.aggregate, f.entry.prev_hash,
+            f.entry.hash, f.entry.body, f.status, f.code, f.behind, f.received,
         )
         for f in facts
     ]  # fmt: skip
     place.db.insert(cursor, ENTRY, rows)
 
 
-def move_ack(cursor: Cursor, place: Place, ack: Ack) -> None:
+def move_ack(cursor: Cursor, place: Place, branch: str, ack: Ack) -> None:
     cursor.execute(
         """UPDATE devices_epoch SET acked_seq = %s, acked_hash = %s
         WHERE account_id = %s AND register_id = %s AND branch = %s""",
-        (ack.seq, ack.hash, *place.ids, ack.epoch),
+        (ack.seq, ack.hash, *place.ids, branch),
     )
 
 
-def not_applied(cursor: Cursor, place: Place, branch: str) -> tuple[NotApplied, ...]:
-    """The register's entries that are held but not applied, those of ``branch`` first."""
+def not_applied(cursor: Cursor, place: Place, epoch: str) -> tuple[NotApplied, ...]:
+    """The register's entries that are held but not applied, those of ``epoch`` first."""
     cursor.execute(
-        """SELECT seq, entry_id, status, code, behind FROM ingest_entry
+        """SELECT seq, entry_id, status, code, behind, (
+            SELECT count(*) FROM ingest_decision d WHERE d.account_id = e.account_id
+            AND d.register_id = e.register_id AND d.branch = e.branch AND d.seq = e.seq
+        ) FROM ingest_entry e
         WHERE account_id = %s AND register_id = %s AND NOT (status = 'applied')
         ORDER BY CASE WHEN branch = %s THEN 0 ELSE 1 END, branch, seq LIMIT %s""",
-        (*place.ids, branch, MAX_NOT_APPLIED),
+        (*place.ids, epoch, MAX_NOT_APPLIED),
     )
     return tuple(
         NotApplied(
@@ -115,8 +200,9 @@ def not_applied(cursor: Cursor, place: Place, branch: str) -> tuple[NotApplied, 
             status="quarantined" if status == QUARANTINED else "waiting",
             code=code,
             behind=behind,
+            tries=1 + tried if status == QUARANTINED else 0,
         )
-        for seq, entry, status, code, behind in cursor.fetchall()
+        for seq, entry, status, code, behind, tried in cursor.fetchall()
     )
 
 
@@ -125,6 +211,16 @@ def set_register(cursor: Cursor, place: Place, changes: dict[str, Any]) -> None:
     columns = ", ".join(f"{name} = %s" for name in changes)
     cursor.execute(
         f"UPDATE devices_register SET {columns} WHERE id = %s", (*changes.values(), place.register)
+    )
+
+
+def set_former(cursor: Cursor, place: Place, public_key: bytes, changes: dict[str, Any]) -> None:
+    """Set columns of the row of a device that was bound to the register before."""
+    columns = ", ".join(f"{name} = %s" for name in changes)
+    cursor.execute(
+        f"""UPDATE devices_formerdevice SET {columns}
+        WHERE account_id = %s AND register_id = %s AND public_key = %s""",
+        (*changes.values(), *place.ids, public_key),
     )
 
 

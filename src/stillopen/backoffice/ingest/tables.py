@@ -4,14 +4,18 @@ A test holds these against the models. Values are engine-neutral (str, int, byte
 times are written differently, by ``uid`` and ``moment`` of the engine's module.
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 Value = str | int | bytes | None
 Row = tuple[Value, ...]
 
 
-class Table(NamedTuple):
-    """``conflict`` is the ``ON CONFLICT`` clause where a row may be there already."""
+@dataclass(frozen=True, eq=False, slots=True)
+class Table:
+    """``conflict`` is the ``ON CONFLICT`` clause where a row may be there already.
+
+    Rows are kept by table: a table is equal to itself alone, which makes it cheap to look up.
+    """
 
     name: str
     columns: tuple[str, ...]
@@ -32,6 +36,13 @@ EXCEPTION = Table(
         "created_at", "resolved_at",
     ),
     'ON CONFLICT ("id") DO NOTHING',
+)  # fmt: skip
+DECISION = Table(
+    "ingest_decision",
+    (
+        "account_id", "id", "register_id", "branch", "seq", "exception_id", "at", "by", "fix",
+        "code", "result", "details",
+    ),
 )  # fmt: skip
 RECEIPT = Table(
     "ledger_receipt",
@@ -55,7 +66,7 @@ PAYMENT = Table(
 CASH = Table(
     "ledger_cashmovement",
     (
-        "account_id", "id", "store_id", "register_id", "shift_id", "employee_id", "kind",
+        "account_id", "id", "store_id", "register_id", "branch", "shift_id", "employee_id", "kind",
         "amount", "reason", "occurred_at",
     ),
 )  # fmt: skip
@@ -76,7 +87,7 @@ MOVEMENT = Table(
 SHIFT_STUB = Table(
     "ledger_shift",
     ("account_id", "id", "store_id", "register_id", "branch", "opened_by", "float", "closed_by"),
-    'ON CONFLICT ("account_id", "id") DO NOTHING',
+    'ON CONFLICT ("account_id", "id", "branch") DO NOTHING',
 )
 SHIFT_OPENED = Table(
     "ledger_shift",
@@ -84,7 +95,7 @@ SHIFT_OPENED = Table(
         "account_id", "id", "store_id", "register_id", "branch", "opened_at", "opened_by", "float",
         "closed_by", "business_day",
     ),
-    """ON CONFLICT ("account_id", "id") DO UPDATE SET "opened_at" = excluded."opened_at",
+    """ON CONFLICT ("account_id", "id", "branch") DO UPDATE SET "opened_at" = excluded."opened_at",
     "opened_by" = excluded."opened_by", "float" = excluded."float",
     "business_day" = excluded."business_day" """,
 )  # fmt: skip
@@ -95,7 +106,7 @@ SHIFT_CLOSED = Table(
         "closed_at", "closed_by", "business_day", "z_number", "expected", "counted", "difference",
         "report",
     ),
-    """ON CONFLICT ("account_id", "id") DO UPDATE SET
+    """ON CONFLICT ("account_id", "id", "branch") DO UPDATE SET
     "float" = CASE WHEN ledger_shift."opened_at" IS NULL THEN excluded."float"
         ELSE ledger_shift."float" END,
     "opened_by" = CASE WHEN ledger_shift."opened_at" IS NULL THEN excluded."opened_by"

@@ -70,14 +70,17 @@ class Payment(models.Model):
 
 
 class Shift(models.Model):
-    """A stub (``opened_at`` None) stands for a shift whose opening has not arrived."""
+    """One row per branch: where a disk was copied, each till has its own of a shift that was open then.
 
-    pk = models.CompositePrimaryKey("account_id", "id")
+    A stub (``opened_at`` None) stands for a shift whose opening has not arrived, or came in another branch.
+    """
+
+    pk = models.CompositePrimaryKey("account_id", "id", "branch")
     account_id = models.UUIDField()
     id = models.UUIDField()
+    branch = models.CharField(max_length=40)
     store_id = models.UUIDField()
     register_id = models.UUIDField()
-    branch = models.CharField(max_length=40)
     opened_at = models.DateTimeField(null=True)
     opened_by = models.CharField(max_length=130, blank=True)
     float = models.BigIntegerField(default=0)
@@ -100,6 +103,7 @@ class CashMovement(models.Model):
     id = models.UUIDField()
     store_id = models.UUIDField()
     register_id = models.UUIDField()
+    branch = models.CharField(max_length=40)
     shift_id = models.UUIDField(null=True)
     employee_id = models.UUIDField(null=True)
     kind = models.CharField(max_length=10)  # domain.shift.CashKind

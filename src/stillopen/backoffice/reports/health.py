@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from django.db.models import Count, QuerySet
 
@@ -70,14 +70,17 @@ def open_exceptions(scope: Scope) -> QuerySet[ExceptionItem]:
 
 @dataclass(frozen=True)
 class CashView:
-    """Closed shifts since a time: ``off`` are those whose count differed, ``difference`` the sum of all."""
+    """Closed shifts of some days: ``off`` are those whose count differed, ``difference`` the sum of all."""
 
     closed: int
     off: list[Shift]
     difference: int  # minor units; a shortage is negative
 
 
-def cash_view(scope: Scope, since: datetime) -> CashView:
-    rows = scope.of_stores(Shift.objects.all()).filter(closed_at__gte=since)
+def cash_view(scope: Scope, first: date) -> CashView:
+    """Shifts of the business day ``first`` and after: whole days, so that the figure does not change by the hour."""
+    rows = scope.of_stores(Shift.objects.all()).filter(
+        closed_at__isnull=False, business_day__gte=first
+    )
     off = list(rows.filter(difference__isnull=False).exclude(difference=0).order_by("-closed_at"))
     return CashView(rows.count(), off, sum(s.difference or 0 for s in off))

@@ -27,6 +27,7 @@ class ReceiptQuery:
     customer: str = ""
     amount: int | None = None
     shift: UUID | None = None
+    branch: str = ""  # of the shift
     since: Bound | None = None
     until: Bound | None = None
 
@@ -66,6 +67,8 @@ def find_receipts(scope: Scope, query: ReceiptQuery) -> QuerySet[Receipt]:
         rows = rows.filter(customer__icontains=query.customer)
     if query.amount is not None:
         rows = rows.filter(total=query.amount)
+    if query.branch:
+        rows = rows.filter(branch=query.branch)
     return rows.filter(shift_id=query.shift) if query.shift else rows
 
 

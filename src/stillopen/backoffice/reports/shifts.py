@@ -9,13 +9,19 @@ from uuid import UUID
 from django.db.models import Case, Count, F, Q, QuerySet, Sum, Value, When
 from django.db.models.functions import Coalesce
 
+from stillopen.backoffice.devices.models import Epoch
 from stillopen.backoffice.ledger.models import CashMovement, Payment, Receipt, ReceiptLine, Shift
 from stillopen.backoffice.reports.paging import Key, Order
 from stillopen.backoffice.reports.scope import Scope
 from stillopen.domain.errors import DomainError
 from stillopen.domain.shift import CashKind, ShiftTotals, TaxSum, TenderSum, expected_cash
 
-NEWEST_SHIFTS = Order("shifts", (Key("at", datetime.fromisoformat, True), Key("id", UUID, True)))
+NEWEST_SHIFTS = Order(
+    "shifts",
+    (Key("at", datetime.fromisoformat, True), Key("id", UUID, True), Key("branch", str, True)),
+)
+#: A shift, and the branch in which a till worked on it.
+ShiftKey = tuple[UUID, str]
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -29,9 +35,11 @@ class ShiftSums:
 
 @dataclass(frozen=True)
 class ShiftDetail:
-    """``arrived`` is summed from what has arrived, like an X report; ``expected`` from the same."""
+    """``arrived`` is summed from what has arrived in this branch, like an X report; ``expected`` from the
+    same. ``others`` are the rows of the same shift in other branches."""
 
     shift: Shift
+    others: list[Shift]
     arrived: ShiftTotals
     receipts: int
     expected: int
@@ -56,40 +64,80 @@ def find_shifts(
     return rows.annotate(at=Coalesce("opened_at", "closed_at", Value(_LONG_AGO)))
 
 
-def sums_by_shift(scope: Scope, shifts: Iterable[Shift]) -> dict[UUID, ShiftSums]:
-    ids = [s.id for s in shifts]
-    rows = Receipt.objects.filter(account_id=scope.account.id, shift_id__in=ids)
-    found = rows.values_list("shift_id").annotate(Count("id"), Sum("total"))
-    sums = {shift: ShiftSums(count, total) for shift, count, total in found}
-    return {i: sums.get(i, ShiftSums()) for i in ids}
+def key_of(shift: Shift) -> ShiftKey:
+    return shift.id, shift.branch
+
+
+def sums_by_shift(scope: Scope, shifts: Iterable[Shift]) -> dict[ShiftKey, ShiftSums]:
+    keys = [key_of(s) for s in shifts]
+    rows = Receipt.objects.filter(account_id=scope.account.id, shift_id__in={i for i, _ in keys})
+    found = rows.values_list("shift_id", "branch").annotate(Count("id"), Sum("total"))
+    sums = {(shift, branch): ShiftSums(count, total) for shift, branch, count, total in found}
+    return {key: sums.get(key, ShiftSums()) for key in keys}
+
+
+def labels_of(scope: Scope, shifts: Iterable[Shift]) -> dict[ShiftKey, str]:
+    """What tells the rows of one shift apart: empty for a register's first run of numbering, else its
+    label, with where it parted from another."""
+    shifts = list(shifts)
+    rows = Epoch.objects.filter(
+        account_id=scope.account.id, branch__in={s.branch for s in shifts}
+    ).values_list("register_id", "branch", "label", "parent", "base_seq")
+    names = {
+        (register, branch): f"{label or 'a'}, parted behind entry {base}" if parent else label
+        for register, branch, label, parent, base in rows
+    }
+    return {key_of(s): names.get((s.register_id, s.branch), "") for s in shifts}
+
+
+def continued(scope: Scope, shifts: Iterable[Shift]) -> dict[ShiftKey, list[Shift]]:
+    """Per row the rows of the same shift in other branches: opened in one, closed in another."""
+    shifts = list(shifts)
+    rows = scope.of_stores(Shift.objects.all()).filter(id__in={s.id for s in shifts})
+    by_id: dict[UUID, list[Shift]] = {}
+    for row in rows.order_by("branch"):
+        by_id.setdefault(row.id, []).append(row)
+    return {key_of(s): [x for x in by_id.get(s.id, []) if x.branch != s.branch] for s in shifts}
 
 
 def expected_now(scope: Scope, shift: Shift) -> int:
     """What should lie in the drawer by what has arrived: float, cash sales, movements (minor units)."""
     account = scope.account.id
-    receipts = Receipt.objects.filter(account_id=account, shift_id=shift.id)
+    receipts = Receipt.objects.filter(account_id=account, shift_id=shift.id, branch=shift.branch)
     payments = Payment.objects.filter(account_id=account, receipt_id__in=receipts.values("id"))
     cash = payments.filter(type="cash").aggregate(kept=Sum(F("amount") - F("change")))["kept"]
-    moved = CashMovement.objects.filter(account_id=account, shift_id=shift.id)
+    moved = CashMovement.objects.filter(account_id=account, shift_id=shift.id, branch=shift.branch)
     signed = Case(When(kind=CashKind.PAY_IN, then=F("amount")), default=-F("amount"))
     return shift.float + (cash or 0) + (moved.aggregate(sum=Sum(signed))["sum"] or 0)
 
 
-def get_shift(scope: Scope, shift_id: UUID) -> ShiftDetail:
-    """``DomainError not_found``."""
-    shift = find_shifts(scope).filter(id=shift_id).first()
+def get_shift(scope: Scope, shift_id: UUID, branch: str = "") -> ShiftDetail:
+    """Its row in ``branch``; without one, in the oldest. ``DomainError not_found``."""
+    rows = _oldest_first(list(find_shifts(scope).filter(id=shift_id)))
+    shift = next((s for s in rows if s.branch == branch or not branch), None)
     if shift is None:
         raise DomainError("not_found", "There is no such shift.")
-    receipts = Receipt.objects.filter(account_id=scope.account.id, shift_id=shift_id)
-    movements = CashMovement.objects.filter(account_id=scope.account.id, shift_id=shift_id)
+    part = {"account_id": scope.account.id, "shift_id": shift_id, "branch": shift.branch}
+    receipts = Receipt.objects.filter(**part)
+    movements = CashMovement.objects.filter(**part)
     totals = _totals(scope, receipts, movements)
     return ShiftDetail(
         shift=shift,
+        others=[s for s in rows if s is not shift],
         arrived=totals,
         receipts=receipts.count(),
         expected=expected_cash(shift.float, totals),
         movements=list(movements.order_by("occurred_at")),
     )
+
+
+def _oldest_first(shifts: list[Shift]) -> list[Shift]:
+    if len(shifts) < 2:
+        return shifts
+    first = shifts[0]
+    rows = Epoch.objects.filter(account_id=first.account_id, register_id=first.register_id)
+    order = list(rows.order_by("created_at", "label", "branch").values_list("branch", flat=True))
+    return sorted(shifts, key=lambda s: order.index(s.branch) if s.branch in order else -1)
 
 
 def _totals(

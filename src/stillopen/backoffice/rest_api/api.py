@@ -3,7 +3,7 @@
 from ninja import NinjaAPI
 
 import stillopen
-from stillopen.backoffice.rest_api import products, receipts, registers, service
+from stillopen.backoffice.rest_api import exceptions, products, receipts, registers, service
 from stillopen.backoffice.rest_api.auth import Bearer
 from stillopen.backoffice.rest_api.errors import handle_errors
 
@@ -20,5 +20,5 @@ api = NinjaAPI(
     urls_namespace="rest",
 )
 handle_errors(api)
-for part in (receipts, registers, products, service):
+for part in (receipts, registers, exceptions, products, service):
     api.add_router("", part.router)

@@ -1,9 +1,11 @@
 """Bearer tokens. A token belongs to an account and sees all of its stores; only its SHA-256 is kept."""
 
+from contextlib import suppress
 from datetime import timedelta
 from hashlib import sha256
 from typing import cast
 
+from django.db import DatabaseError, transaction
 from django.http import HttpRequest
 from django.utils import timezone
 from ninja.security import HttpBearer
@@ -33,7 +35,9 @@ class Bearer(HttpBearer):
 def _note_use(token: ApiToken) -> None:
     now = timezone.now()
     if token.last_used_at is None or now - token.last_used_at > _NOTE_USE_EVERY:
-        ApiToken.objects.filter(id=token.id).update(last_used_at=now)
+        # A full disk must not keep anybody from reading what is there.
+        with suppress(DatabaseError), transaction.atomic():
+            ApiToken.objects.filter(id=token.id).update(last_used_at=now)
 
 
 def token_of(request: HttpRequest) -> ApiToken:

@@ -24,6 +24,8 @@ STATUS = {
     "barcode_taken": 409,
     "taken": 409,
     "not_retryable": 409,
+    "settled": 409,
+    "fix_not_possible": 409,
 }
 
 

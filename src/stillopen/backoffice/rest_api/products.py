@@ -53,7 +53,7 @@ def list_products(
 def create_product(request: HttpRequest, new: ProductIn) -> Status[ProductOut]:
     """Errors: 409 ``sku_taken``, ``barcode_taken``; 422 ``bad_price``, ``bad_value``, ``unknown_tax``, …"""
     account = token_of(request).account
-    product = verbs.create_product(account, _values(account, new), None)
+    product = verbs.create_product(account, read_values(account, new), None)
     return Status(201, _products(account, [product])[0])
 
 
@@ -62,7 +62,7 @@ def change_product(request: HttpRequest, product_id: UUID, change: ProductChange
     """Registers see it after ``POST /publish``; only ``stopped`` (sold out) takes effect at once."""
     token = token_of(request)
     product = _own_product(token.account, product_id)
-    values = _values(token.account, change)
+    values = read_values(token.account, change)
     if values:
         verbs.change_product(product, values, None)
     if change.stopped is not None:
@@ -78,7 +78,7 @@ def _own_product(account: Account, product_id: UUID) -> Product:
     return found
 
 
-def _values(account: Account, given: Schema) -> verbs.ProductValues:
+def read_values(account: Account, given: Schema) -> verbs.ProductValues:
     """What the caller gave, with names of rates and categories looked up."""
     fields = given.dict(exclude_unset=True, exclude={"stopped", "tax", "category"})
     if "barcode" in fields:

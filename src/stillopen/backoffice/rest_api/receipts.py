@@ -17,8 +17,11 @@ from stillopen.backoffice.reports.scope import Scope
 from stillopen.backoffice.reports.shifts import (
     NEWEST_SHIFTS,
     ShiftSums,
+    continued,
     expected_now,
     find_shifts,
+    key_of,
+    labels_of,
     sums_by_shift,
 )
 from stillopen.backoffice.rest_api.auth import scope_of
@@ -143,7 +146,8 @@ def list_shifts(
     cursor: str = "",
     limit: int = DEFAULT_LIMIT,
 ) -> ListOut[ShiftOut]:
-    """``state``: ``open`` or ``closed``."""
+    """``state``: ``open`` or ``closed``. A shift has a row in each branch (``epoch``) of its till's journal;
+    ``also_in`` names the others: it was opened in one and carried on in another."""
     if state not in ("", "open", "closed"):
         raise DomainError(
             "bad_request", "A shift's state is “open” or “closed”.", parameter="state"
@@ -151,13 +155,20 @@ def list_shifts(
     scope = scope_of(request)
     page = read_page(find_shifts(scope, till, state), NEWEST_SHIFTS, cursor, limit)
     sums = sums_by_shift(scope, page.rows)
-    rows = [_shift(scope, s, sums[s.id]) for s in page.rows]
+    labels, others = labels_of(scope, page.rows), continued(scope, page.rows)
+    rows = [
+        _shift(scope, s, sums[key_of(s)], labels[key_of(s)], [x.branch for x in others[key_of(s)]])
+        for s in page.rows
+    ]
     return ListOut(results=rows, next=page.next)
 
 
-def _shift(scope: Scope, shift: Shift, sums: ShiftSums) -> ShiftOut:
+def _shift(scope: Scope, shift: Shift, sums: ShiftSums, label: str, others: list[str]) -> ShiftOut:
     return ShiftOut(
         id=shift.id,
+        epoch=shift.branch,
+        label=label,
+        also_in=others,
         till=scope.registers[shift.register_id].name,
         store=scope.store_by_id[shift.store_id].code,
         state="closed" if shift.closed_at else "open",

@@ -1,24 +1,16 @@
-"""Registers and what each said last; exceptions and trying them again."""
-
-from uuid import UUID
+"""Registers and what each said last."""
 
 from django.http import HttpRequest
 from django.utils import timezone
 from ninja import Router
 
-from stillopen.backoffice.ingest.models import ExceptionItem
-from stillopen.backoffice.ingest.retry import retry_exception
-from stillopen.backoffice.reports.health import open_exceptions
-from stillopen.backoffice.reports.paging import DEFAULT_LIMIT, NEWEST_EXCEPTIONS, read_page
 from stillopen.backoffice.reports.registers import LiveRegister, live_registers
 from stillopen.backoffice.reports.scope import Scope
 from stillopen.backoffice.rest_api.auth import scope_of
 from stillopen.backoffice.rest_api.schemas import (
-    ExceptionOut,
     ListOut,
     PositionOut,
     RegisterOut,
-    RetriedOut,
     UnsentOut,
 )
 
@@ -56,42 +48,4 @@ def _register(scope: Scope, live: LiveRegister) -> RegisterOut:
         behind=live.behind,
         software=r.software,
         clock_offset=r.clock_offset,
-    )
-
-
-@router.get("/exceptions", response=ListOut[ExceptionOut], summary="Open exceptions")
-def list_exceptions(
-    request: HttpRequest, cursor: str = "", limit: int = DEFAULT_LIMIT
-) -> ListOut[ExceptionOut]:
-    """What a person should look at, newest first: entries that are not applied, figures that do not add up."""
-    scope = scope_of(request)
-    page = read_page(open_exceptions(scope), NEWEST_EXCEPTIONS, cursor, limit)
-    return ListOut(results=[_exception(scope, x) for x in page.rows], next=page.next)
-
-
-@router.post(
-    "/exceptions/{exception_id}/retry", response=RetriedOut, summary="Apply the entry again"
-)
-def retry(request: HttpRequest, exception_id: UUID) -> RetriedOut:
-    """Tries the held entry and what waits behind it; ``resolved_at`` says whether it worked. An exception
-    without a held entry (a difference to look at) is marked as seen."""
-    scope = scope_of(request)
-    done = retry_exception(scope.account.id, exception_id, timezone.now())
-    item = ExceptionItem.objects.get(account_id=scope.account.id, id=exception_id)
-    row = _exception(scope, item)
-    return RetriedOut(**row.dict(), applied=done.applied, left=done.left)
-
-
-def _exception(scope: Scope, item: ExceptionItem) -> ExceptionOut:
-    register = scope.registers[item.register_id]
-    return ExceptionOut(
-        id=item.id,
-        till=register.name,
-        store=register.store.code,
-        code=item.code,
-        message=item.message,
-        details=item.details,
-        entry=item.entry_id,
-        created_at=item.created_at,
-        resolved_at=item.resolved_at,
     )

@@ -98,9 +98,14 @@ class ReceiptFull(ReceiptRow):
 
 
 class ShiftOut(Schema):
-    """``expected`` of an open shift is what should lie in the drawer by what has arrived."""
+    """``expected`` of an open shift is what should lie in the drawer by what has arrived. ``epoch`` is the
+    branch of the journal, ``label`` what stands in its receipt numbers, ``also_in`` other branches that
+    worked on the same shift."""
 
     id: UUID
+    epoch: str
+    label: str
+    also_in: list[str]
     till: RegisterName
     store: str
     state: str
@@ -225,22 +230,69 @@ class StockOut(Schema):
 
 
 class ExceptionOut(Schema):
+    """``severity``: ``critical``, ``held`` (not in the figures yet) or ``notice``. ``reason`` and ``todo`` are
+    plain words. ``state`` is that of the entry it is about: ``quarantined``, ``waiting``, ``applied``,
+    ``set_aside``, or empty. ``fixes`` are what ``resolve`` takes now, the best first."""
+
     id: UUID
     till: RegisterName
     store: str
     code: str
     message: str
+    reason: str
+    todo: str
+    severity: str
     details: dict[str, Any]
     entry: str
+    state: str
+    receipt: str
+    amount: int | None
+    currency: str
+    fixes: list[str]
     created_at: datetime
     resolved_at: datetime | None
 
 
+class DecisionOut(Schema):
+    """``result``: ``applied``, ``held`` or ``settled``."""
+
+    at: datetime
+    by: str
+    fix: str
+    code: str
+    result: str
+    details: dict[str, Any]
+
+
+class ExceptionFull(ExceptionOut):
+    """``fact`` is the entry's body as text, exactly as it came; ``hash`` what its register recorded."""
+
+    epoch: str
+    seq: int | None
+    hash: str
+    fact: str
+    history: list[DecisionOut]
+
+
 class RetriedOut(ExceptionOut):
-    """``applied`` entries are booked now, ``left`` are still held."""
+    """``applied`` entries are booked now, ``left`` are still held; ``outcome`` says it in a sentence, with
+    the reason where nothing was booked."""
 
     applied: int
     left: int
+    outcome: str
+
+
+class ResolveIn(Schema):
+    """``product``: id of the product that was meant, or its SKU (*map_product*). ``new``: the product to make
+    (*create_product*); what is left out is taken from the line that was sold."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    fix: str
+    note: str = ""
+    product: str = ""
+    new: ProductChange | None = None
 
 
 class HealthOut(Schema):

@@ -16,11 +16,6 @@ class Movement(models.Model):
     quantity = models.DecimalField(max_digits=14, decimal_places=3)  # + in, − out
     occurred_at = models.DateTimeField()
 
-    class Meta:
-        indexes = [
-            models.Index(fields=["account_id", "store_id", "product_id"], name="movement_product")
-        ]
-
 
 class Level(models.Model):
     pk = models.CompositePrimaryKey("account_id", "store_id", "product_id")
@@ -28,3 +23,14 @@ class Level(models.Model):
     store_id = models.UUIDField()
     product_id = models.CharField(max_length=40)
     quantity = models.DecimalField(max_digits=16, decimal_places=3)
+    # It may differ from what registers were told (live/).
+    dirty = models.BooleanField(default=True, db_default=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["account_id", "store_id"],
+                name="level_dirty",
+                condition=models.Q(dirty=True),
+            )
+        ]

@@ -42,7 +42,7 @@ def set_initial_stock(
                         occurred_at=timezone.now(),
                     )
                 )
-            now[product].quantity = wanted[product]
+                now[product].quantity, now[product].dirty = wanted[product], True
         _store_levels(list(now.values()))
     Movement.objects.bulk_create(movements, batch_size=_CHUNK)
     return len(movements)
@@ -64,7 +64,7 @@ def _store_levels(levels: list[Level]) -> None:
         levels,
         update_conflicts=True,
         unique_fields=["account_id", "store_id", "product_id"],
-        update_fields=["quantity"],
+        update_fields=["quantity", "dirty"],
     )
 
 

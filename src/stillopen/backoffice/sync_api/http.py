@@ -8,13 +8,16 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import django.db
 import msgspec
 
+from stillopen.backoffice.connections import refresh
 from stillopen.backoffice.devices.activation import activate
+from stillopen.backoffice.ingest.deactivate import deactivate
 from stillopen.backoffice.ingest.receive import TROUBLE, exchange
 from stillopen.backoffice.ingest.refused import Refused, bad_message, try_again
 from stillopen.domain.errors import DomainError
@@ -33,6 +36,9 @@ log = logging.getLogger(__name__)
 PREFIX = "/sync/v1/"
 #: A packed message is at most a little larger than what it unpacks to.
 MAX_BODY = MAX_MESSAGE + 1024 * 1024
+#: From this size on (bytes as sent: some hundred sales) exchanges take turns: one computes while another
+#: waits for the disk. More at once only get in each other's way, and the threads are there for the rest.
+BIG, BIG_AT_ONCE = 32 * 1024, 2
 _JSON = b"application/json"
 _HEADER = HEADER.lower().encode()
 
@@ -51,16 +57,20 @@ class Gone(Exception):
 
 
 class SyncApi:
-    """``stream`` serves the poke stream, see poke.py; ``pool`` is where the database is used."""
+    """``stream`` serves the poke stream, see poke.py, and ``snapshots`` the files below ``snapshot/``;
+    ``pool`` is where the database is used."""
 
-    def __init__(self, pool: ThreadPoolExecutor, stream: Stream) -> None:
+    def __init__(self, pool: ThreadPoolExecutor, stream: Stream, snapshots: Stream) -> None:
         self._pool = pool
+        self._big = asyncio.Semaphore(BIG_AT_ONCE)
         self._stream = stream
         self._routes: dict[str, tuple[str, Stream]] = {
             "ping": ("GET", self._ping),
             "exchange": ("POST", self._exchange),
             "activate": ("POST", self._activate),
+            "deactivate": ("POST", self._deactivate),
             "poke": ("GET", self._stream),
+            "snapshot/": ("GET", snapshots),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -76,7 +86,8 @@ class SyncApi:
             await send_refusal(send, Refused(500, "internal_error", message))
 
     def _find(self, scope: Scope) -> Stream:
-        route = self._routes.get(scope["path"].removeprefix(PREFIX))
+        name, slash, _ = scope["path"].removeprefix(PREFIX).partition("/")
+        route = self._routes.get(name + slash)
         if route is None:
             raise Refused(404, "not_found", "There is nothing at this address of the sync API.")
         method, handler = route
@@ -90,8 +101,9 @@ class SyncApi:
     async def _exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
         register, signature = read_proof(scope)[:2]
         body = await read_body(scope, receive)
-        now = datetime.now(UTC)
-        answer = await in_thread(self._pool, lambda: exchange(register, body, signature, now))
+        async with self._big if len(body) > BIG else nullcontext():
+            now = datetime.now(UTC)
+            answer = await in_thread(self._pool, lambda: exchange(register, body, signature, now))
         await send_answer(send, 200, answer)
 
     async def _activate(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -99,6 +111,21 @@ class SyncApi:
         now = datetime.now(UTC)
         answer = await in_thread(self._pool, lambda: _activate(body, now))
         await send_answer(send, 200, answer)
+
+    async def _deactivate(self, scope: Scope, receive: Receive, send: Send) -> None:
+        register, signature = read_proof(scope)[:2]
+        body = await read_body(scope, receive)
+        now = datetime.now(UTC)
+        answer = await in_thread(self._pool, lambda: _deactivate(register, body, signature, now))
+        await send_answer(send, 200, answer)
+
+
+def _deactivate(register: str, body: bytes, signature: bytes, now: datetime) -> bytes:
+    try:
+        return deactivate(register, body, signature, now)
+    except TROUBLE as error:
+        log.warning("a deactivation was aborted: %s", error)
+        raise try_again() from error
 
 
 def _activate(body: bytes, now: datetime) -> bytes:
@@ -118,7 +145,7 @@ async def in_thread(pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
     """Run ``work`` with the database connection of a thread; a connection that died is replaced."""
 
     def run() -> T:
-        django.db.close_old_connections()
+        refresh()
         try:
             return work()
         finally:

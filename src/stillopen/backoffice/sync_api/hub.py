@@ -1,8 +1,8 @@
 """Who listens, and when to tell them: one thread watches the pulses of all connected accounts.
 
-A pulse counts up with everything that registers must be told of (feed/publish.py: beat). Ten times a
-second one small query looks at them; only for an account whose pulse moved is it read which of its
-registers are concerned.
+A pulse counts up with everything that registers must be told of (feed/publish.py: beat). The thread is
+woken by the commit of a beat (feed/wake.py), and looks by itself besides; only for an account whose pulse
+moved is it read which of its registers are concerned.
 
 An open stream is no sign of life: it only goes one way, and on a line that died silently it stays open.
 When a register was last heard of is written by its exchanges alone.
@@ -11,49 +11,45 @@ When a register was last heard of is written by its exchanges alone.
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import django.db
-import msgspec
 
-from stillopen.backoffice.feed.pages import scopes_of
-from stillopen.backoffice.ingest.sql import Cursor, canonical, engine
+from stillopen.backoffice.ear import Ear
+from stillopen.backoffice.feed.wake import CHANNEL, subscribe
+from stillopen.backoffice.sync_api.watch import News, Ticket, Watch, on_sqlite
 
 log = logging.getLogger(__name__)
 
 HEARTBEAT = 2.0  # seconds
-LOOK_EVERY = 0.1
+#: Heartbeats go out in so many portions, spread evenly over their interval.
+_SLOTS = 50
+#: Seconds between looks that nobody asked for: the file of SQLite tells in microseconds whether another
+#: process wrote to it; with PostgreSQL it is only the net under the notifications.
+_LOOK_SQLITE = 0.02
+_LOOK_POSTGRESQL = 0.25
+_LOOK_IDLE = 1.0  # with nobody there
+#: Such looks take at most this share of the thread's time.
+_SHARE = 0.1
 _AFTER_ERROR = 1.0
-
-
-class Ticket(msgspec.Struct, frozen=True):
-    """A register that may listen; ``seqs`` is where it stands in its scopes, as it last said."""
-
-    register: str
-    account: str
-    public_key: bytes
-    seqs: Mapping[str, int]
+#: Streams of one register: two tills from one copied disk both listen, and must not end each other's.
+_MOST = 3
 
 
 class Stream:
     """One open connection. Lives on the event loop; what is due for it waits in ``_due``, each once."""
 
-    __slots__ = ("_due", "_timer", "_waiter", "ended", "loop", "seqs", "ticket")
+    __slots__ = ("_due", "_waiter", "ended", "live", "seqs", "slot", "ticket")
 
-    def __init__(self, ticket: Ticket, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, ticket: Ticket) -> None:
         self.ticket = ticket
-        self.seqs = dict(ticket.seqs)
-        self.loop = loop
+        self.seqs = ticket.seqs
+        self.live = ticket.live
         self.ended = False
+        self.slot: set[Stream] | None = None
         self._due: list[str] = []
         self._waiter: asyncio.Future[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._beat()
-
-    def _beat(self) -> None:
-        self.tell("hb")
-        self._timer = self.loop.call_later(HEARTBEAT, self._beat)
 
     def tell(self, event: str) -> None:
         """Let ``event`` go out next; once is enough while it has not gone out."""
@@ -64,10 +60,10 @@ class Stream:
     def end(self, event: str = "") -> None:
         """Close after what is due, and after ``event`` if there is one."""
         self.ended = True
+        if self.slot is not None:
+            self.slot.discard(self)
         if event:
             self.tell(event)
-        if self._timer is not None:
-            self._timer.cancel()
         self._wake()
 
     def _wake(self) -> None:
@@ -77,7 +73,7 @@ class Stream:
     async def due(self) -> list[str]:
         """The events to send now; waits for one, or for the end."""
         if not self._due and not self.ended:
-            self._waiter = self.loop.create_future()
+            self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
             self._waiter = None
         events, self._due = self._due, []
@@ -85,64 +81,102 @@ class Stream:
 
 
 class Hub:
-    """All streams of this process. :meth:`join`, :meth:`leave` and :meth:`stop` on the event loop."""
+    """All streams of this process, on one event loop. :meth:`join`, :meth:`leave`, :meth:`stop` there."""
 
     def __init__(self) -> None:
-        self._streams: dict[str, Stream] = {}  # by register
+        self._streams: dict[str, list[Stream]] = {}  # by register, the oldest first
         self._accounts: dict[str, set[Stream]] = {}
         self._fresh: set[Stream] = set()  # joined since the last look
+        self._slots: list[set[Stream]] = [set() for _ in range(_SLOTS)]
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._lock = threading.Lock()
         self._stopped = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._wake = threading.Event()
         self._watch = Watch()
 
-    def join(self, ticket: Ticket) -> Stream:
-        """A register has one stream: a new one ends the old."""
-        stream = Stream(ticket, asyncio.get_running_loop())
+    def join(self, ticket: Ticket, beating: bool = True) -> Stream:
+        """A register has at most :data:`_MOST` streams: one more ends the oldest, of which it knows
+        nothing any more. ``beating``: with heartbeats, one at once."""
+        stream = Stream(ticket)
         if self._stopped.is_set():
             stream.end()
             return stream
+        if self._loop is None:
+            self._begin(asyncio.get_running_loop())
         with self._lock:
-            old = self._streams.get(ticket.register)
-            self._streams[ticket.register] = stream
+            streams = self._streams.setdefault(ticket.register, [])
+            streams.append(stream)
+            old = streams[0] if len(streams) > _MOST else None
             self._accounts.setdefault(ticket.account, set()).add(stream)
             self._fresh.add(stream)
         if old is not None:
             old.end()
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="pokes", daemon=True)
-            self._thread.start()
+        if beating:
+            stream.slot = min(self._slots, key=len)
+            stream.slot.add(stream)
+            stream.tell("hb")
+        self._wake.set()
         return stream
 
     def leave(self, stream: Stream) -> None:
         stream.end()
         ticket = stream.ticket
         with self._lock:
-            if self._streams.get(ticket.register) is stream:
-                del self._streams[ticket.register]
+            streams = [s for s in self._streams.get(ticket.register, ()) if s is not stream]
+            if streams:
+                self._streams[ticket.register] = streams
+            else:
+                self._streams.pop(ticket.register, None)
             group = self._accounts.get(ticket.account, set())
             group.discard(stream)
+            self._fresh.discard(stream)
             if not group:
                 self._accounts.pop(ticket.account, None)
 
     def stop(self) -> None:
-        """End all streams and the thread."""
+        """End all streams and the threads."""
         self._stopped.set()
+        self._wake.set()
         with self._lock:
-            streams = list(self._streams.values())
+            streams = [s for group in self._streams.values() for s in group]
         for stream in streams:
             stream.end()
+
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        threading.Thread(target=self._run, name="pokes", daemon=True).start()
+        self._beat(0, loop.time())
+
+    def _beat(self, portion: int, due: float) -> None:
+        """One portion of the heartbeats; the next a fiftieth of the interval later."""
+        assert self._loop is not None
+        if self._stopped.is_set():
+            return
+        for stream in self._slots[portion]:
+            stream.tell("hb")
+        due = max(due + HEARTBEAT / _SLOTS, self._loop.time() - HEARTBEAT)
+        self._loop.call_at(due, self._beat, (portion + 1) % _SLOTS, due)
 
     # -- in the thread
 
     def _run(self) -> None:
-        while not self._stopped.wait(LOOK_EVERY):
+        unsubscribe = subscribe(self._wake.set)
+        every = _LOOK_SQLITE if on_sqlite() else _LOOK_POSTGRESQL
+        if not on_sqlite():
+            Ear(CHANNEL, self._wake.set, self._stopped).start()
+        took = 0.0
+        while not self._stopped.is_set():
+            self._wake.wait(max(every, took / _SHARE) if self._accounts else _LOOK_IDLE)
+            self._wake.clear()
+            began = time.monotonic()
             try:
                 self._look()
             except django.db.Error as error:
                 log.warning("pokes: the database does not answer: %s", error)
                 self._watch.forget()
                 self._stopped.wait(_AFTER_ERROR)
+            took = time.monotonic() - began
+        unsubscribe()
         django.db.connections.close_all()
 
     def _look(self) -> None:
@@ -164,90 +198,27 @@ class Hub:
                 self._fresh.update(*self._accounts.values())
             raise
 
-    def _tell(self, streams: Iterable[Stream], news: Mapping[str, "News | None"]) -> None:
+    def _tell(self, streams: Iterable[Stream], news: Mapping[str, News | None]) -> None:
+        """All that is due in one call: each call wakes the event loop."""
+        poked, ended, live = [], [], []
         for stream in streams:
             at = news.get(stream.ticket.register)
             if at is None or at.public_key != stream.ticket.public_key:
-                stream.loop.call_soon_threadsafe(stream.end, "revoked")
+                ended.append(stream)
             elif at.seqs != stream.seqs:
                 stream.seqs = at.seqs
-                stream.loop.call_soon_threadsafe(stream.tell, "poke")
+                poked.append(stream)
+            elif stream.live is not None and at.live != stream.live:
+                live.append(stream)
+            stream.live = None if at is None else at.live
+        if (poked or ended or live) and self._loop is not None:
+            self._loop.call_soon_threadsafe(_hand_out, poked, ended, live)
 
 
-class News(msgspec.Struct, frozen=True):
-    """Where an active register's scopes stand; and the key of the device that is bound to it."""
-
-    public_key: bytes
-    seqs: dict[str, int]
-
-
-class Watch:
-    """The queries of the thread, on its own connection."""
-
-    def __init__(self) -> None:
-        self._pulses: dict[str, int] = {}
-        self._version: int | None = None
-
-    def forget(self) -> None:
-        """After an error: a new connection, and look at everything again."""
-        self._pulses, self._version = {}, None
-        django.db.connection.close()
-
-    def moved(self, accounts: list[str]) -> set[str]:
-        """Those of ``accounts`` whose pulse is another than at the last look."""
-        if not self._file_changed():
-            return set()
-        with django.db.connection.cursor() as cursor:
-            pulses = _pulses(cursor, accounts)
-        before, self._pulses = self._pulses, pulses
-        return {account for account in pulses if pulses[account] != before.get(account)}
-
-    def _file_changed(self) -> bool:
-        """SQLite tells for next to nothing whether anyone else wrote to the file."""
-        if django.db.connection.vendor != "sqlite":
-            return True
-        with django.db.connection.cursor() as cursor:
-            cursor.execute("PRAGMA data_version")
-            (version,) = cursor.fetchone()
-        changed = version != self._version
-        self._version = version
-        return changed
-
-    def read(self, account: str, tickets: list[Ticket]) -> dict[str, News | None]:
-        """What is new for the registers of one account; none for a register that is not active."""
-        with django.db.connection.cursor() as cursor:
-            heads = _heads(cursor, account)
-            rows = _registers(cursor, [t.register for t in tickets])
-        return {
-            register: News(bytes(key), {s: heads.get(s, 0) for s in scopes_of(store, register)})
-            for register, store, state, key in rows
-            if state == "active" and key is not None
-        }
-
-
-def _pulses(cursor: Cursor, accounts: list[str]) -> dict[str, int]:
-    db = engine()
-    cursor.execute(
-        f"SELECT account_id, count FROM feed_pulse WHERE {db.among('account_id')}",
-        (db.many(db.uid(account) for account in accounts),),
-    )
-    return {canonical(account): count for account, count in cursor.fetchall()}
-
-
-def _heads(cursor: Cursor, account: str) -> dict[str, int]:
-    cursor.execute(
-        "SELECT scope, seq FROM feed_head WHERE account_id = %s", (engine().uid(account),)
-    )
-    return dict(cursor.fetchall())
-
-
-def _registers(cursor: Cursor, registers: list[str]) -> list[tuple[str, str, str, Any]]:
-    db = engine()
-    cursor.execute(
-        f"SELECT id, store_id, state, public_key FROM devices_register WHERE {db.among('id')}",
-        (db.many(db.uid(register) for register in registers),),
-    )
-    return [
-        (canonical(register), canonical(store), state, key)
-        for register, store, state, key in cursor.fetchall()
-    ]
+def _hand_out(poked: Iterable[Stream], ended: Iterable[Stream], live: Iterable[Stream]) -> None:
+    for stream in ended:
+        stream.end("revoked")
+    for stream in poked:
+        stream.tell("poke")
+    for stream in live:
+        stream.tell("live")

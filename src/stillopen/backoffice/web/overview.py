@@ -36,7 +36,7 @@ def overview(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     tills = live_registers(viewer.scope, now)
     takings = day_takings(viewer.scope, now)
     complete = completeness(viewer.scope, tills, now)
-    cash = cash_view(viewer.scope, now - _CASH_DAYS)
+    cash = cash_view(viewer.scope, takings.day - _CASH_DAYS)
     return show(
         request,
         viewer,

@@ -25,7 +25,7 @@ from stillopen.domain.errors import DomainError
 from stillopen.domain.permission import Permission
 
 ROWS = 50
-FIELDS = ("number", "register", "employee", "customer", "amount", "from", "to", "shift")
+FIELDS = ("number", "register", "employee", "customer", "amount", "from", "to", "shift", "branch")
 
 
 @page(Permission.BO_REPORTS)
@@ -64,6 +64,7 @@ def _query(search: Mapping[str, str], currency: str) -> ReceiptQuery:
         since=parse_bound(search["from"], "from"),
         until=parse_bound(search["to"], "to"),
         shift=parse_id(search["shift"]),
+        branch=search["branch"],
     )
 
 

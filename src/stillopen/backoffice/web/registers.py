@@ -9,6 +9,12 @@ from django.views.decorators.http import require_POST
 
 from stillopen.backoffice.devices import verbs
 from stillopen.backoffice.devices.models import Register
+from stillopen.backoffice.reports.journals import (
+    former_devices,
+    journals,
+    settle_machine,
+    strange_machine,
+)
 from stillopen.backoffice.reports.paging import read_page
 from stillopen.backoffice.reports.registers import LiveRegister, live_registers
 from stillopen.backoffice.reports.shifts import NEWEST_SHIFTS, find_shifts
@@ -37,6 +43,9 @@ def register(request: HttpRequest, viewer: Viewer, register_id: UUID) -> HttpRes
         till=till,
         register=till.register,
         shifts=recent.rows,
+        journals=journals(till.register),
+        formers=former_devices(till.register),
+        strange=strange_machine(till.register),
         may_manage=viewer.may(Permission.BO_REGISTERS),
     )
 
@@ -86,6 +95,17 @@ def revoke(request: HttpRequest, viewer: Viewer, register_id: UUID) -> HttpRespo
         return show(request, viewer, "register_revoke", till=till, register=till.register)
     verbs.revoke(till.register, viewer.user)
     messages.success(request, f"{till.register} is revoked.")
+    return HttpResponseRedirect(f"/registers/{register_id}")
+
+
+@require_POST
+@page(Permission.BO_REGISTERS)
+def accept_machine(request: HttpRequest, viewer: Viewer, register_id: UUID) -> HttpResponse:
+    """The till was moved: the machine that was last seen to speak for it is the right one."""
+    register = _register(viewer, register_id)
+    verbs.accept_machine(register, strange_machine(register), viewer.user)
+    settle_machine(register, timezone.now())
+    messages.success(request, f"{register} gets prices and people again with its next contact.")
     return HttpResponseRedirect(f"/registers/{register_id}")
 
 

@@ -10,6 +10,7 @@ from django_htmx.jinja import htmx_script
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from stillopen.backoffice.ingest.fixes import WORDS as FIX_WORDS
 from stillopen.backoffice.web import words
 from stillopen.domain.quantity import format_quantity
 
@@ -41,6 +42,7 @@ def _environment() -> Environment:
     )
     env.globals.update(icon=icon, static=static, htmx_script=htmx_script, states=words.STATES)
     env.globals.update(count=words.count, cash_kinds=words.CASH_KINDS)
+    env.globals["exception_fixes"] = FIX_WORDS
     for name in _FILTERS:
         env.filters[name] = getattr(words, name)
     env.filters["quantity"] = format_quantity

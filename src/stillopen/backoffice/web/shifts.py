@@ -1,6 +1,8 @@
 """Shifts: the list, the running figures of open ones, and the Z of closed ones beside what has arrived."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import urlencode
 from uuid import UUID
 
 import msgspec
@@ -13,8 +15,11 @@ from stillopen.backoffice.reports.registers import LiveRegister, live_registers
 from stillopen.backoffice.reports.shifts import (
     NEWEST_SHIFTS,
     ShiftDetail,
+    continued,
     find_shifts,
     get_shift,
+    key_of,
+    labels_of,
     sums_by_shift,
 )
 from stillopen.backoffice.web.access import Viewer, page
@@ -40,6 +45,10 @@ def shifts(request: HttpRequest, viewer: Viewer) -> HttpResponse:
         "shifts",
         found=found,
         sums=sums_by_shift(viewer.scope, found.rows),
+        labels=labels_of(viewer.scope, found.rows),
+        others=continued(viewer.scope, found.rows),
+        key_of=key_of,
+        shift_address=shift_address,
         tills=tills,
         register=register,
         state=state,
@@ -58,9 +67,14 @@ def _address(request: HttpRequest, cursor: str) -> str:
     return f"/shifts?{query.urlencode()}"
 
 
+def shift_address(shift: Shift, others: Sequence[Shift]) -> str:
+    """The branch is named where the shift has several."""
+    return f"/shifts/{shift.id}" + (f"?{urlencode({'branch': shift.branch})}" if others else "")
+
+
 @page(Permission.BO_REPORTS)
 def shift(request: HttpRequest, viewer: Viewer, shift_id: UUID) -> HttpResponse:
-    detail = get_shift(viewer.sight, shift_id)
+    detail = get_shift(viewer.sight, shift_id, typed(request, "branch"))
     tills = {x.register.id: x for x in live_registers(viewer.sight, timezone.now())}
     till: LiveRegister = tills[detail.shift.register_id]
     z = z_report(detail.shift)
@@ -76,7 +90,19 @@ def shift(request: HttpRequest, viewer: Viewer, shift_id: UUID) -> HttpResponse:
         taxes=tax_sums(detail, z),
         tenders=pair_tenders(detail, z),
         taken=timezone.now(),
+        labels=labels_of(viewer.sight, [detail.shift, *detail.others]),
+        key_of=key_of,
+        shift_address=shift_address,
+        receipts_address=receipts_address(detail),
     )
+
+
+def receipts_address(detail: ShiftDetail) -> str:
+    """The receipts behind its figures: those of its branch, where there are several."""
+    query = {"shift": str(detail.shift.id)}
+    if detail.others:
+        query["branch"] = detail.shift.branch
+    return f"/receipts?{urlencode(query)}"
 
 
 def z_report(shift: Shift) -> ShiftReport | None:
@@ -115,7 +141,7 @@ _COUNTED = (
 
 
 def figures(detail: ShiftDetail, z: ShiftReport | None) -> list[Figure]:
-    links = {"receipts": f"/receipts?shift={detail.shift.id}", "movements": "#movements"}
+    links = {"receipts": receipts_address(detail), "movements": "#movements"}
 
     def value(totals: ShiftTotals, field: str) -> int:
         return int(getattr(totals, field))
@@ -146,7 +172,7 @@ def pair_tenders(detail: ShiftDetail, z: ShiftReport | None) -> list[Figure]:
             name=kind,
             printed=printed.get(kind, nothing).amount if z else None,
             arrived=arrived.get(kind, nothing).amount,
-            link=f"/receipts?shift={detail.shift.id}",
+            link=receipts_address(detail),
         )
         for kind in {**arrived, **printed}
     ]
