@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 
@@ -36,8 +36,9 @@ from stillopen.register.usecases.sell import SaleLine, sell
 from stillopen.register.usecases.sign_in import sign_in
 from stillopen.sync.chain import verify
 from stillopen.sync.facts import KINDS, CashMovement, DrawerOpened, decode_body, decode_payload
-from stillopen.sync.messages import NotApplied
+from stillopen.sync.messages import Ack, NotApplied
 from tests.register.shop import NOON, PIN, make_till, reopen, signed_in
+from tests.support.disk import fill, small_disk
 
 CASH = [Tender(type=TenderType.CASH, amount=50000)]
 TEN = 10
@@ -157,9 +158,11 @@ def test_software_older_than_the_file_may_send_but_not_sell(till: Till, session:
         with pytest.raises(DomainError) as refused:
             sell(old, session, old.clock.new_id(), [SaleLine(sku="100")], CASH)
         assert refused.value.code == "software_too_old"
-        batch = old.journal.sending.batch(0, 100)
+        batch = old.journal.sending.batch(old.journal.sending.ack().epoch, 0, 100)[0]
         assert len(batch) == old.journal.head().seq
-        old.journal.sending.update(acked_seq=batch[-1].seq, acked_hash=batch[-1].hash)
+        old.journal.sending.set_ack(
+            Ack(old.journal.sending.ack().epoch, batch[-1].seq, batch[-1].hash)
+        )
         assert old.journal.sending.unsent().count == 0
 
 
@@ -181,18 +184,18 @@ def test_what_is_unsent_follows_the_ack(till: Till, session: Session) -> None:
     unsent = sending.unsent()
     assert (unsent.count, unsent.value, sending.unsent_sales()) == (5, 3 * 350, 3)
     assert unsent.oldest_at == NOON
-    entries = sending.batch(0, 1000)
-    sending.update(acked_seq=4, acked_hash=entries[3].hash)
+    entries = sending.batch(sending.ack().epoch, 0, 1000)[0]
+    sending.set_ack(Ack(sending.ack().epoch, 4, entries[3].hash))
     assert (sending.unsent().count, sending.unsent().value) == (1, 350)
     assert [item.receipt for item in sending.unsent_items()] == ["S1-R1-000003"]
-    sending.update(acked_seq=5, acked_hash=entries[4].hash)
+    sending.set_ack(Ack(sending.ack().epoch, 5, entries[4].hash))
     assert (sending.unsent().count, sending.unsent().oldest_at) == (0, None)
 
 
 def test_held_entries_stay_in_the_list_with_their_reason(till: Till, session: Session) -> None:
     paid = sell(till, session, till.clock.new_id(), [SaleLine(sku="100")], CASH)
     head = till.journal.head()
-    till.journal.sending.update(acked_seq=head.seq, acked_hash=head.hash)
+    till.journal.sending.set_ack(Ack(till.journal.sending.ack().epoch, head.seq, head.hash))
     held = NotApplied(seq=paid.seq, id=paid.id, status="quarantined", code="unknown_tax")
     till.journal.sending.replace_not_applied([held])
     (item,) = till.journal.sending.unsent_items()
@@ -207,9 +210,9 @@ def test_a_batch_is_bounded_but_never_empty(till: Till, session: Session) -> Non
     for _ in range(3):
         sell(till, session, till.clock.new_id(), [SaleLine(sku="100")], CASH)
     sending = till.journal.sending
-    assert [e.seq for e in sending.batch(2, 2)] == [3, 4]
-    assert [e.seq for e in sending.batch(2, 100, max_bytes=1)] == [3]
-    assert sending.batch(5, 100) == ()
+    assert [e.seq for e in sending.batch(sending.ack().epoch, 2, 2)[0]] == [3, 4]
+    assert [e.seq for e in sending.batch(sending.ack().epoch, 2, 100, max_bytes=1)[0]] == [3]
+    assert sending.batch(sending.ack().epoch, 5, 100)[0] == ()
 
 
 def test_old_requests_are_forgotten_but_never_a_sales(
@@ -256,28 +259,18 @@ def test_below_the_reserve_no_payment_is_taken_but_a_shift_can_be_closed(tmp_pat
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 12 MiB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(place)],
-        capture_output=True,
-        check=False,
-    )
-    if mounted.returncode:
-        pytest.skip("needs the right to mount a file system")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path / "disk", 12) as place:
+        yield place
 
 
-def test_a_disk_that_fills_up_in_the_middle(small_disk: Path) -> None:
+def test_a_disk_that_fills_up_in_the_middle(disk: Path) -> None:
     """No sale is answered that is not kept, and giving the ballast up lets the shift be closed."""
-    room = Room(small_disk / "till", reserve=64 * 1024, ballast=1024 * 1024)
-    till = make_till(small_disk / "till", room=room)
+    room = Room(disk / "till", reserve=64 * 1024, ballast=1024 * 1024)
+    till = make_till(disk / "till", room=room)
     session = signed_in(till)
-    assert (small_disk / "till" / "ballast").stat().st_size == 1024 * 1024
-    filler = (small_disk / "filler").open("wb")
+    assert (disk / "till" / "ballast").stat().st_size == 1024 * 1024
+    filler = (disk / "filler").open("wb")
     answered: list[str] = []
     refused = ""
     for _ in range(3000):
@@ -287,7 +280,7 @@ def test_a_disk_that_fills_up_in_the_middle(small_disk: Path) -> None:
         except DomainError as error:
             refused = error.code
             break
-        free = os.statvfs(small_disk).f_bavail * 4096
+        free = os.statvfs(disk).f_bavail * 4096
         if free > 160 * 1024:
             filler.write(b"x" * 64 * 1024)
             filler.flush()
@@ -296,20 +289,18 @@ def test_a_disk_that_fills_up_in_the_middle(small_disk: Path) -> None:
     z = close_register(till, session, 10000 + 350 * len(answered))
     assert (z.totals.sales_count, z.difference) == (len(answered), 0)
     till.close()
-    verdict = verify_journal(small_disk / "till")
+    verdict = verify_journal(disk / "till")
     assert verdict.faults == () and verdict.entries == len(answered) + 3
     filler.close()
 
 
-def test_a_till_starts_and_closes_its_shift_on_a_full_disk(small_disk: Path) -> None:
+def test_a_till_starts_and_closes_its_shift_on_a_full_disk(disk: Path) -> None:
     """A power cut in that moment must not keep what was sold from being sent."""
-    room = Room(small_disk / "till", reserve=4 * 1024 * 1024, ballast=2 * 1024 * 1024)
-    till = make_till(small_disk / "till", room=room)
+    room = Room(disk / "till", reserve=4 * 1024 * 1024, ballast=2 * 1024 * 1024)
+    till = make_till(disk / "till", room=room)
     sell(till, signed_in(till), till.clock.new_id(), [SaleLine(sku="100")], CASH)
     till.close()
-    with (small_disk / "filler").open("wb", buffering=0) as filler, suppress(OSError):
-        while True:
-            filler.write(b"x" * 4096)
+    fill(disk)
     again = Till.open(till.data_dir, ManualClock(NOON), room)
     session = sign_in(again, "1", PIN)
     with pytest.raises(DomainError) as refused:
@@ -319,18 +310,13 @@ def test_a_till_starts_and_closes_its_shift_on_a_full_disk(small_disk: Path) -> 
     again.close()
 
 
-def test_a_full_disk_inside_a_transaction_changes_nothing(small_disk: Path) -> None:
-    room = Room(small_disk / "till", reserve=0, ballast=512 * 1024)
-    till = make_till(small_disk / "till", room=room)
+def test_a_full_disk_inside_a_transaction_changes_nothing(disk: Path) -> None:
+    room = Room(disk / "till", reserve=0, ballast=512 * 1024)
+    till = make_till(disk / "till", room=room)
     session = signed_in(till)
-    ballast = small_disk / "till" / "ballast"
+    ballast = disk / "till" / "ballast"
     assert ballast.exists()
-    with (small_disk / "filler").open("wb", buffering=0) as filler:
-        try:
-            while True:
-                filler.write(b"x" * 4096)
-        except OSError:
-            pass
+    fill(disk)
     answered = 0
     with pytest.raises(DomainError) as refused:
         for _ in range(3000):
@@ -439,7 +425,7 @@ def test_killed_before_any_statement_of_paying_it_is_paid_wholly_or_not_at_all(
         assert not (folder / "said").exists()
         seen.add(statement)
         session = signed_in(till)
-    assert len(seen) > TEN
+    assert len(seen) >= TEN
     till.close()
 
 

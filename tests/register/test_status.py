@@ -19,7 +19,7 @@ from stillopen.register.usecases.check_clock import clock_jump, confirm_clock
 from stillopen.register.usecases.sell import SaleLine, sell
 from stillopen.register.usecases.status import status
 from stillopen.register.wording import money
-from stillopen.sync.messages import NotApplied
+from stillopen.sync.messages import Ack, NotApplied
 from tests.register.shop import NOON, make_till, reopen, signed_in
 
 CONNECTED = LinkView(state=LineState.CONNECTED, feed_behind=False)
@@ -32,9 +32,8 @@ def sell_one(till: Till, session: Session) -> None:
 
 def ack(till: Till, seq: int | None = None) -> None:
     entry = till.journal.entries.raw_after(0, 10000)[(seq or 0) - 1]
-    till.journal.sending.update(
-        acked_seq=entry.seq, acked_hash=entry.hash, last_exchange_at=till.clock.now()
-    )
+    till.journal.sending.set_ack(Ack(till.journal.head().epoch, entry.seq, entry.hash))
+    till.journal.sending.update(last_exchange_at=till.clock.now())
 
 
 def test_synced_is_said_only_when_everything_is(till: Till, session: Session) -> None:
@@ -53,7 +52,14 @@ def test_synced_is_said_only_when_everything_is(till: Till, session: Session) ->
     till.journal.sending.replace_not_applied([held])
     now = status(till)
     assert (now.state, now.waiting) == ("sending", 1)
-    assert now.sentence == "1 record needs attention in the Back Office, where it is stored"
+    assert now.sentence == "1 record waits in the Back Office; everything else is sent"
+    held = NotApplied(seq=3, id="x", status="quarantined", code="c")
+    till.journal.sending.replace_not_applied([held])
+    now = status(till)
+    assert (now.state, now.word, now.quarantined) == ("sending", "1 errored", 1)
+    assert now.sentence == (
+        "1 record needs attention in the Back Office, where it is stored; everything else is sent"
+    )
 
 
 _links = st.builds(
@@ -71,7 +77,7 @@ def test_whatever_is_known_the_sentence_is_true(
 ) -> None:
     till = status_till
     till.link = link
-    till.journal.sending.update(acked_seq=acked)
+    till.journal.sending.set_ack(Ack(till.journal.head().epoch, acked, b""))
     rows = [NotApplied(seq=1, id="x", status="quarantined", code="c")][:held]
     till.journal.sending.replace_not_applied(rows)
     now = status(till)

@@ -130,13 +130,13 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(folder: Path) -> AsyncIterator[Bench]:
+async def bench(folder: Path, kind: type[Line] = Line) -> AsyncIterator[Bench]:
     cloud = Cloud()
     listening = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(cloud.app(), log_level="error", timeout_graceful_shutdown=1)
     web = uvicorn.Server(config)
     serving = asyncio.create_task(web.serve(sockets=[listening]))
-    line = Line(("127.0.0.1", listening.getsockname()[1]))
+    line = kind(("127.0.0.1", listening.getsockname()[1]))
     await line.start()
     till = Till.open(folder / "till", SystemClock())
     activate(till)
@@ -285,6 +285,24 @@ async def test_sync_now_tells_what_went_and_what_came(b: Bench) -> None:
 
 
 @story
+async def test_a_sync_is_answered_while_sales_keep_coming(b: Bench) -> None:
+    """It waits for what there was when it was asked for, not for a quiet moment."""
+
+    async def sell_on() -> None:
+        while True:
+            b.act()
+            await asyncio.sleep(0.002)
+
+    selling = asyncio.create_task(sell_on())
+    try:
+        result = await asyncio.wait_for(b.till.sync_now(), 10)
+    finally:
+        selling.cancel()
+    assert result.received > 0
+    await b.synced(10)
+
+
+@story
 async def test_clearing_the_cache_fetches_everything_and_never_shows_less(b: Bench) -> None:
     before = b.till.catalogue.count("product")
     result = await b.syncer.sync_now(snapshot=True)
@@ -339,3 +357,24 @@ async def test_offline_dates_from_the_last_answer_also_after_a_power_cut(b: Benc
     await b.until(lambda: b.state is LineState.OFFLINE and b.till.link.since == heard, 8)
     again.stop()
     await running
+
+
+@pytest.mark.parametrize("turns", range(8))
+def test_it_ends_also_when_it_is_woken_in_the_same_moment(tmp_path: Path, turns: int) -> None:
+    """Stopped so many turns of the event loop after the news that it waits for."""
+    till = Till.open(tmp_path, SystemClock())
+
+    async def story() -> None:
+        syncer = Syncer(till)
+        running = asyncio.create_task(syncer.run())
+        await asyncio.sleep(0.01)
+        till.notify("journal")
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        syncer.stop()
+        done, _ = await asyncio.wait([running], timeout=5)
+        assert done == {running}
+        running.result()
+
+    asyncio.run(story())
+    till.close()

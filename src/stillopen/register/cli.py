@@ -16,9 +16,12 @@ from stillopen.register import serve as server
 from stillopen.register.onlyone import only_one, running
 from stillopen.register.store.identity import Identity
 from stillopen.register.syncer.service import Syncer
-from stillopen.register.till import Till
+from stillopen.register.till import SyncResult, Till
 from stillopen.register.usecases.activate import activate as activate_till
+from stillopen.register.usecases.deactivate import deactivate as deactivate_till
 from stillopen.register.usecases.inspect_journal import export_lines, verify_journal
+from stillopen.register.usecases.purge import KEEP_DAYS
+from stillopen.register.usecases.recover import recover as recover_journal
 from stillopen.register.usecases.status import status as status_of
 from stillopen.register.usecases.status import status_json
 
@@ -77,6 +80,34 @@ async def _activate(data_dir: Path, asked: dict[str, Any]) -> None:
         till.close()
 
 
+@register.command()
+@data_dir_option
+def deactivate(data_dir: Path) -> None:
+    """Give this device's register back. Needs the line, a closed register, and everything sent."""
+    holder = running(data_dir)
+    if holder is not None and holder.url:
+        raise DomainError(
+            "in_use", "This folder is in use by a running register: deactivate it in its Settings."
+        )
+    with only_one(data_dir):
+        asyncio.run(_deactivate(data_dir))
+
+
+async def _deactivate(data_dir: Path) -> None:
+    till = Till.open(data_dir)
+    try:
+        syncer = Syncer(till)
+
+        async def once(*, snapshot: bool = False, retry: bool = False) -> SyncResult:
+            return await syncer.sync_once()
+
+        till.sync_now = once
+        identity = await deactivate_till(till, None)
+        click.echo(f"{_name(identity)} is deactivated. Its journal stays in {data_dir}.")
+    finally:
+        till.close()
+
+
 def _name(identity: Identity) -> str:
     return f"Register {identity.store_code}-{identity.register_name}"
 
@@ -99,9 +130,46 @@ async def _first_sync(till: Till) -> None:
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--allow-host", multiple=True, help="A host name that the till may be called by.")
-def serve(data_dir: Path, port: int, host: str, allow_host: tuple[str, ...]) -> None:
+@click.option(
+    "--mirror",
+    metavar="DIR",
+    envvar="STILLOPEN_MIRROR",
+    help="A second folder (stick, share) for each entry; it is remembered. “off” ends it.",
+)
+@click.option(
+    "--keep-days",
+    type=click.IntRange(1, 36_500),
+    default=KEEP_DAYS,
+    show_default=True,
+    envvar="STILLOPEN_KEEP_DAYS",
+    help="How long entries stay here that are in every backup of the Back Office.",
+)
+def serve(
+    data_dir: Path,
+    port: int,
+    host: str,
+    allow_host: tuple[str, ...],
+    mirror: str | None,
+    keep_days: int,
+) -> None:
     """Serve the screens and the local API until SIGTERM, also with no network at all."""
-    server.serve(data_dir, host, port, allow_host, say=click.echo)
+    server.serve(data_dir, host, port, allow_host, click.echo, mirror, keep_days)
+
+
+@register.command()
+@click.option(
+    "--mirror", type=FOLDER, required=True, help="The mirror of the till whose disk died."
+)
+@click.option("--data-dir", type=FOLDER, required=True, help="A new folder for the till.")
+def recover(mirror: Path, data_dir: Path) -> None:
+    """Make the journal of a till again from its mirror, after its disk died.
+
+    Then activate it as the same register, with a new License Key: what was not sent is sent.
+    """
+    done = recover_journal(mirror, data_dir)
+    click.echo(f"Recovered {done.entries} entries, {done.sales} sales among them.")
+    click.echo("Now revoke the old device in the Back Office, make a new License Key for the same")
+    click.echo(f"register, and: stillopen register activate --data-dir {data_dir} …")
 
 
 @register.command()

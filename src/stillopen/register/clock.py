@@ -32,6 +32,10 @@ class Clock(Protocol):
         """A UUIDv7, canonical text."""
         ...
 
+    def random_bytes(self, count: int) -> bytes:
+        """For names that must not be met again."""
+        ...
+
     def heard_server(self, server_time: datetime) -> None:
         """Take the server's time as right from now on."""
         ...
@@ -55,8 +59,8 @@ class BaseClock:
     def monotonic(self) -> float:
         raise NotImplementedError
 
-    def randomness(self) -> bytes:
-        return os.urandom(10)
+    def random_bytes(self, count: int) -> bytes:
+        return os.urandom(count)
 
     def now(self) -> datetime:
         if self._anchor is None:
@@ -65,7 +69,7 @@ class BaseClock:
         return moment + timedelta(seconds=self.monotonic() - at)
 
     def new_id(self) -> str:
-        return str(uuid7(int(self.now().timestamp() * 1000), self.randomness()))
+        return uuid7(int(self.now().timestamp() * 1000), self.random_bytes(10))
 
     def heard_server(self, server_time: datetime) -> None:
         before = self.now()

@@ -2,7 +2,7 @@
 
 import os
 import platform
-import uuid
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -39,13 +39,20 @@ class Device(msgspec.Struct, kw_only=True, frozen=True):
         return self.key.public_key().public_bytes_raw()
 
 
+#: Where a system keeps the name of its installation, which a copied disk image does not share once it
+#: has started on the next machine.
+_MACHINE_IDS = ("/etc/machine-id", "/var/lib/dbus/machine-id")
+
+
 def machine_fingerprint() -> str:
-    """The same on one machine, another on the next: 32 hex digits."""
-    try:
-        name = Path("/etc/machine-id").read_text().strip()
-    except OSError:
-        name = ""
-    return sha256(f"{name or uuid.getnode()}".encode()).hexdigest()[:32]
+    """The same on one machine, another on the next: 32 hex digits; empty where the system has no name
+    (a network address would do for it only until the network card is changed)."""
+    for path in _MACHINE_IDS:
+        with suppress(OSError):
+            name = Path(path).read_text().strip()
+            if name:
+                return sha256(name.encode()).hexdigest()[:32]
+    return ""
 
 
 def new_device() -> Device:

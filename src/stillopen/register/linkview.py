@@ -6,6 +6,7 @@ import msgspec
 
 from stillopen.domain.policy import Line
 from stillopen.sync.link import INDICATOR, LineState, policy_line
+from stillopen.sync.quality import Quality
 
 #: cause code (sync.link.Cause, or why sync does not run) → words for people.
 CAUSES: dict[str, str] = {
@@ -32,8 +33,7 @@ class LinkView(msgspec.Struct, frozen=True, kw_only=True):
     feed_behind: bool = True  # catalogue cursors were not at the heads as of the last answer
     incoming: int = 0  # feed rows known to be waiting
     staged: int = 0  # rows of the running transfer that are here already
-    round_trip: float | None = None  # seconds, of the last exchange
-    throughput: float | None = None  # bytes per second, measured on the last larger transfer
+    quality: Quality = Quality()  # as measured on the last exchanges
 
     @property
     def indicator(self) -> str:

@@ -4,7 +4,6 @@ Use cases are functions ``verb(till, session, …)`` in ``register/usecases``; t
 that changes the journal. The syncer sets ``link`` and ``sync_now`` and listens for ``journal``.
 """
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -21,13 +20,19 @@ from stillopen.domain.totals import Rules
 from stillopen.register.clock import Clock, SystemClock
 from stillopen.register.keys import Device, load_device, machine_fingerprint, new_device
 from stillopen.register.linkview import LineState, LinkView
+from stillopen.register.mirror import Mirror
 from stillopen.register.session import Session, Sessions
+from stillopen.register.stock import Stock
 from stillopen.register.store import catalogue as catalogue_store
 from stillopen.register.store import journal as journal_store
+from stillopen.register.store import live as live_store
 from stillopen.register.store.catalogue import Catalogue
+from stillopen.register.store.database import stop_process
 from stillopen.register.store.disk import Room
 from stillopen.register.store.identity import Epoch, Identity
 from stillopen.register.store.journal import Journal
+from stillopen.register.store.live import Live
+from stillopen.sync.lineage import local_label
 from stillopen.sync.link import policy_line
 from stillopen.sync.records import (
     AccountSettings,
@@ -38,7 +43,7 @@ from stillopen.sync.records import (
 )
 
 #: What may change: "journal" (an entry was appended), "sent" (ack, per-entry results), "cart",
-#: "catalogue", "link", "session", "stop" (the program is about to end: close event streams).
+#: "catalogue", "stock", "link", "session", "stop" (the program is about to end: close event streams).
 Topic = str
 Listener = Callable[[Topic], None]
 
@@ -69,17 +74,30 @@ class Till:
     """Open with :meth:`open`. Use it from one event loop; the stores have their own locks."""
 
     def __init__(
-        self, data_dir: Path, journal: Journal, catalogue: Catalogue, clock: Clock, device: Device
+        self,
+        data_dir: Path,
+        journal: Journal,
+        catalogue: Catalogue,
+        clock: Clock,
+        device: Device,
+        machine: str,
+        live: Live | None = None,
     ) -> None:
         self.data_dir = data_dir
         self.journal = journal
         self.catalogue = catalogue
+        self.live = live or Live.in_memory()
+        self.stock = Stock(journal, self.live)
         self.clock = clock
         self.device = device
+        #: Fingerprint of the machine this runs on; empty where it has none.
+        self.machine = machine
         self.sessions = Sessions()
         #: Held while a PIN is checked (in a thread).
         self.signing_in = Lock()
         self.link = LinkView(since=clock.now())
+        #: Set by the program that serves the till.
+        self.mirror: Mirror | None = None
         #: Replaced by the syncer.
         self.sync_now: SyncNow = _no_syncer
         #: The id that the next cart will have; it becomes the sale's.
@@ -90,20 +108,28 @@ class Till:
         catalogue.on_change(lambda: self.notify("catalogue"))
 
     @classmethod
-    def open(cls, data_dir: Path, clock: Clock | None = None, room: Room | None = None) -> "Till":
-        """Open (and make, where missing) the files of ``data_dir``; begin the first epoch."""
+    def open(
+        cls,
+        data_dir: Path,
+        clock: Clock | None = None,
+        room: Room | None = None,
+        machine: str | None = None,
+        on_fatal: Callable[[str], None] = stop_process,
+    ) -> "Till":
+        """Open (and make, where missing) the files of ``data_dir``; begin the first epoch, or another one
+        on another ``machine`` (this one's fingerprint unless given). ``on_fatal``: the journal's disk failed."""
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         clock = clock or SystemClock()
         room = room or Room(data_dir)
-        journal = Journal.open(data_dir / journal_store.FILE, room=room)
-        if journal.identity.epoch() is None:
-            begin = Epoch(id=os.urandom(16).hex(), label="", machine=machine_fingerprint())
-            journal.identity.begin_epoch(begin)
+        journal = Journal.open(data_dir / journal_store.FILE, on_fatal, room)
+        machine = machine_fingerprint() if machine is None else machine
+        _begin_where_needed(journal, clock, machine)
         last = journal.entries.last_moment()
         if last is not None:
             clock.not_before(last)
         catalogue = Catalogue.open(data_dir / catalogue_store.FILE, room=room)
-        till = cls(data_dir, journal, catalogue, clock, load_device(data_dir))
+        live = Live.open(data_dir / live_store.FILE, room)
+        till = cls(data_dir, journal, catalogue, clock, load_device(data_dir), machine, live)
         till._note_jump()
         return till
 
@@ -122,11 +148,16 @@ class Till:
             Catalogue.open_to_read(data_dir / catalogue_store.FILE),
             SystemClock(),
             new_device(),
+            machine_fingerprint(),
+            Live.open_to_read(data_dir / live_store.FILE),
         )
         till.link = LinkView(state=LineState.OFFLINE, cause="not_running")
         return till
 
     def close(self) -> None:
+        if self.mirror is not None:
+            self.mirror.close()
+        self.live.close()
         self.catalogue.close()
         self.journal.close()
 
@@ -261,9 +292,12 @@ class Till:
 
     @contextmanager
     def change(self, *topics: Topic) -> Iterator[None]:
-        """One transaction of the journal; listeners hear ``topics`` after it is on the disk."""
+        """One transaction of the journal; listeners hear ``topics`` after it is on the disk, and on the
+        mirror where there is one."""
         with self.journal.transaction():
             yield
+        if self.mirror is not None:
+            self.mirror.keep_up()
         for topic in topics:
             self.notify(topic)
 
@@ -279,6 +313,19 @@ class Till:
     def notify(self, topic: Topic) -> None:
         for listener in list(self._listeners):
             listener(topic)
+
+
+def _begin_where_needed(journal: Journal, clock: Clock, machine: str) -> None:
+    """The first epoch of a new file; another one when the disk has come to another machine, before its
+    first sale there, so that two tills from one disk never give out the same numbers."""
+    epoch = journal.identity.epoch()
+    if epoch is not None and machine in (epoch.machine, "") or epoch and not epoch.machine:
+        return
+    name = clock.random_bytes(16).hex()
+    label = local_label(name) if epoch is not None and journal.head().seq else ""
+    with journal.transaction():
+        journal.identity.begin_epoch(Epoch(id=name, label=label, machine=machine))
+        journal.carts.rename(clock.new_id)  # a sale has the id of its cart
 
 
 def _never_synced() -> DomainError:

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from stillopen.register.linkview import LineState
 from stillopen.register.till import SyncResult, Till
-from stillopen.sync.messages import NotApplied
+from stillopen.sync.messages import Ack, NotApplied
 from tests.register import shop
 from tests.register.web.conftest import (
     Serve,
@@ -82,7 +82,9 @@ def test_sync_is_offered_while_there_is_something_to_do(page: Page, served: Serv
     open_till(page, served)
     expect(page.locator("#sync .counts")).to_have_text("↑2")
     head = served.till.journal.head()
-    served.till.journal.sending.update(acked_seq=head.seq, acked_hash=head.hash)
+    served.till.journal.sending.set_ack(
+        Ack(served.till.journal.sending.ack().epoch, head.seq, head.hash)
+    )
     served.till.notify("sent")
     expect(page.locator("#sync button")).to_have_count(0, timeout=SOON)
     indicator(page, "synced", "Synced")
@@ -95,7 +97,9 @@ def test_sync_tells_what_it_did(page: Page, served: Served) -> None:
 
     async def all_well(*, snapshot: bool = False, retry: bool = False) -> SyncResult:
         head = served.till.journal.head()
-        served.till.journal.sending.update(acked_seq=head.seq, acked_hash=head.hash)
+        served.till.journal.sending.set_ack(
+            Ack(served.till.journal.sending.ack().epoch, head.seq, head.hash)
+        )
         return SyncResult(sent=3, received=1)
 
     page.locator("#sync button").click()
@@ -232,27 +236,40 @@ def test_the_page_of_an_employee_who_was_switched_off_goes_to_the_sign_in(
 
 def test_errored_sales_are_shown_with_their_reason_and_retried(page: Page, served: Served) -> None:
     open_till(page, served)
-    sell_one(page)
+    for _ in range(3):
+        sell_one(page)
     sending, head = served.till.journal.sending, served.till.journal.head()
-    sale = sending.unsent_items()[-1]
-    sending.update(acked_seq=head.seq, acked_hash=head.hash)
-    stuck = NotApplied(seq=sale.seq, id=sale.id, status="quarantined", code="bad_payload")
-    sending.replace_not_applied([stuck])
+    sales = [x for x in sending.unsent_items() if x.kind == "sale"]
+    sending.set_ack(Ack(sending.ack().epoch, head.seq, head.hash))
+    stuck = [
+        NotApplied(seq=x.seq, id=x.id, status="quarantined", code="bad_entry", tries=n)
+        for n, x in enumerate(sales, 2)
+    ]
+    sending.replace_not_applied(stuck)
     asked: list[bool] = []
+    left = [[stuck[2]], []]
 
     async def syncer(*, snapshot: bool = False, retry: bool = False) -> SyncResult:
         asked.append(retry)
         if retry:
-            sending.replace_not_applied([])
+            sending.replace_not_applied(left.pop(0))
         return SyncResult(sent=0, received=0)
 
     served.till.sync_now = syncer
     page.goto(f"{served.url}/sync/status")
-    expect(page.locator("tbody tr")).to_contain_text("S1-R1-000001")
-    expect(page.locator("tbody tr")).to_contain_text("the Back Office cannot read it")
+    expect(page.locator(".nav #errors")).to_have_text("3 errored")
+    expect(page.locator("#indicator")).to_contain_text("3 errored")
+    row = page.locator("tbody tr", has_text="S1-R1-000002")
+    expect(row).to_contain_text("Cannot be read")
+    expect(row).to_contain_text("set it aside")
+    expect(row.locator("td").nth(4)).to_have_text("3")
     page.locator("main header [data-sync]").click()
     expect(page.locator(".toast.yellow")).to_contain_text("Synced in part")
     page.get_by_role("button", name="Retry errored sales").click()
-    expect(page.locator(".toast.green")).to_contain_text("Synced successfully")
+    expect(page.locator(".toast.yellow").last).to_contain_text("2 of 3 entries applied")
+    expect(page.locator(".toast.yellow").last).to_contain_text("1 still needs attention")
+    page.get_by_role("button", name="Retry errored sales").click()
+    expect(page.locator(".toast.green")).to_contain_text("Nothing is errored any more")
     expect(page.locator("#body")).to_contain_text("Nothing waits here")
-    assert asked == [False, True]
+    expect(page.locator(".nav #errors .pill")).to_have_count(0)
+    assert asked == [False, True, True]

@@ -2,7 +2,7 @@
 
 import re
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from stillopen.domain.pricing import Price
 from stillopen.domain.totals import Rules
@@ -274,6 +274,26 @@ def test_a_new_price_reaches_the_tiles_without_a_touch(page: Page, served: Serve
     shop.change(served.till, (shop.SCOPES[0], "p-2", products()["p-2"]), quick_keys("p-2", "p-3"))
     expect(page.locator(".tile")).to_have_count(2, timeout=1000)
     expect(price).to_have_text("1.02")
+
+
+def test_tiles_that_nobody_may_see_any_more_stay_until_the_page_goes(
+    page: Page, served: Served
+) -> None:
+    """The answer to a page of someone who is signed out has no tiles: it only leads elsewhere."""
+    open_till(page, served)
+    asked: list[str] = []
+
+    def leads_elsewhere(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(status=200, body="", headers={"HX-Redirect": "/login"})
+
+    address = page.locator("#tiles").get_attribute("data-refresh")
+    page.route(lambda url: url.endswith(str(address)), leads_elsewhere)
+    changed = shop.product("A002", "Flat white", 500, prices=(Price(amount=500),))
+    shop.change(served.till, (shop.SCOPES[0], "p-2", changed))
+    page.wait_for_timeout(500)
+    assert asked
+    expect(page.locator(".tile").first).to_be_visible()
 
 
 def test_a_price_change_does_not_touch_a_payment_under_way(page: Page, served: Served) -> None:

@@ -1,5 +1,6 @@
 """Open and parked carts, and card payments that were asked for and have no outcome yet."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 import msgspec
@@ -66,8 +67,17 @@ class CartStore:
         )
 
     def remove(self, cart_id: str) -> None:
-        self._db.forget("open_cart")
+        known = self.open_cart()
+        self._db.remember("open_cart", None if known and known.id == cart_id else known)
         self._db.execute("DELETE FROM cart WHERE id = ?", cart_id)
+
+    def rename(self, new_id: Callable[[], str]) -> None:
+        """Give each cart another id, but for those that a card was asked for."""
+        for stored in self._stored(""):
+            if self.attempt_of(stored.cart.id) is None:
+                self.remove(stored.cart.id)
+                cart = msgspec.structs.replace(stored.cart, id=new_id())
+                self.save(msgspec.structs.replace(stored, cart=cart))
 
     def _stored(self, where: str, *parameters: object) -> list[StoredCart]:
         rows = self._db.query(
@@ -120,5 +130,7 @@ class CartStore:
         )
 
     def end_attempt(self, cart_id: str) -> None:
+        if self.attempt_of(cart_id) is None:
+            return
         self._db.forget("attempts")
         self._db.execute("DELETE FROM card_attempt WHERE cart = ?", cart_id)

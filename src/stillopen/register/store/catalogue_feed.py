@@ -1,32 +1,33 @@
 """Writing catalogue.db: staging a transfer beside the generation in force, the switch, cleaning up."""
 
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from unicodedata import combining, normalize
 
-import msgspec
-
+from stillopen.register.store.catalogue_audit import read_sums, read_told
 from stillopen.register.store.database import Database
-from stillopen.sync import records
-from stillopen.sync.messages import Cursor, FeedRow
-from stillopen.sync.records import ProductRecord
+from stillopen.sync import snapshot
+from stillopen.sync.digest import Key, Sums, add, differing, merge, row_digest, to_bytes
+from stillopen.sync.messages import Cursor, Digest, FeedRow
 
-#: Rows per transaction, so that no sale waits long for the disk.
-CHUNK = 1000
+#: Rows per transaction, at most: what is committed at once is flushed at once, and a sale waits for that.
+CHUNK = 200
+#: Between two chunks of a long transfer the disk and the processor are the till's (seconds).
+PAUSE = 0.002
+#: From this many rows on another file is worth it.
+LARGE = 5000
+#: Row numbers looked through by one statement for those that have to go.
+_LOOK = 5000
 
+#: The scopes of what is in force: one step in the index for each. DISTINCT would read all of its entries.
+_SCOPES = """WITH RECURSIVE found(scope) AS (
+    SELECT min(scope) FROM row WHERE dead IS NULL
+    UNION ALL
+    SELECT (SELECT min(scope) FROM row WHERE dead IS NULL AND scope > found.scope)
+    FROM found WHERE found.scope IS NOT NULL
+) SELECT scope FROM found WHERE scope IS NOT NULL"""
 
-def fold(text: str) -> str:
-    """For looking up: no case, no accents."""
-    plain = normalize("NFKD", text.casefold())
-    return "".join(c for c in plain if not combining(c)).strip()
-
-
-def decode_or_none(payload: bytes) -> records.Record | None:
-    """None for a record that this software does not understand; its bytes are kept all the same."""
-    try:
-        return records.decode(payload)
-    except (msgspec.DecodeError, ValueError):
-        return None
+_Present = dict[tuple[str, str, str], tuple[int, int, bytes]]  # key → n, born, payload
 
 
 class FeedWriter:
@@ -34,15 +35,26 @@ class FeedWriter:
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        # What only a switch changes is kept here: whoever asks for it must not wait for a chunk to end.
+        self.generation = 0
+        self._cursors: tuple[Cursor, ...] = ()
+        self._server_epoch = ""
+        self._read_meta()
         self._staged: dict[str, int] = {}
+        self._came: Sums = {}  # of the rows that are staged
+        self._went: Sums = {}  # of the rows in force whose place they take
         self._changed = 0
         self._snapshot = False
         self.active = False
 
-    @property
-    def generation(self) -> int:
-        row = self._db.one("SELECT generation FROM meta")
-        return int(row[0]) if row else 0
+    def _read_meta(self) -> None:
+        row = self._db.one("SELECT generation, server_epoch FROM meta")
+        self.generation, self._server_epoch = (int(row[0]), str(row[1])) if row else (0, "")
+        rows = self._db.query("SELECT scope, seq, chain FROM cursor ORDER BY scope")
+        self._cursors = tuple(Cursor(*row) for row in rows)
+
+    def is_large(self) -> bool:
+        return int(self._db.query("SELECT coalesce(max(n), 0) FROM row")[0][0]) > LARGE
 
     def staged(self) -> dict[str, int]:
         return dict(self._staged)
@@ -57,7 +69,10 @@ class FeedWriter:
         generation = self.generation
         while self._take_back(generation):
             pass
-        self._staged, self._changed = {}, 0
+        self._forget()
+
+    def _forget(self) -> None:
+        self._staged, self._came, self._went, self._changed = {}, {}, {}, 0
         self._snapshot = self.active = False
 
     def _take_back(self, generation: int) -> bool:
@@ -71,99 +86,148 @@ class FeedWriter:
             self._remove(born)
         return bool(revived or born)
 
+    # -- staging -----------------------------------------------------------------------------
+
     def stage(self, rows: Sequence[FeedRow]) -> None:
         if not self.active:
             self.begin(snapshot=False)
         coming = iter(rows)
         while chunk := list(islice(coming, CHUNK)):
-            with self._db.transaction():
-                born = self.generation + 1
-                for row in chunk:
-                    self._stage_row(row, born)
+            self._stage_chunk({(r.kind, r.id, r.scope): r for r in chunk})
+            if len(chunk) == CHUNK:
+                time.sleep(PAUSE)
         for row in rows:
             self._staged[row.scope] = max(row.seq, self._staged.get(row.scope, 0))
 
-    def _stage_row(self, row: FeedRow, born: int) -> None:
-        present = self._db.query(
-            "SELECT n, born, payload FROM row WHERE kind = ? AND id = ? AND scope = ? AND dead IS NULL",
-            row.kind,
-            row.id,
-            row.scope,
+    def _stage_chunk(self, rows: dict[tuple[str, str, str], FeedRow]) -> None:
+        """One row per key: of two in a chunk the later counts."""
+        with self._db.transaction():
+            born = self.generation + 1
+            present = self._present(rows)
+            again = {key: was for key, was in present.items() if was[1] == born}
+            old = {key: was for key, was in present.items() if was[1] != born}
+            self._remove([(n,) for n, _, _ in again.values()])
+            self._db.execute_many(
+                "UPDATE row SET dead = ? WHERE n = ?", [(born, n) for n, _, _ in old.values()]
+            )
+            self._insert([row for row in rows.values() if not row.deleted], born)
+        self._count(rows, old, again)
+
+    def _present(self, rows: Iterable[tuple[str, str, str]]) -> _Present:
+        """Those of ``rows`` that are here: as staged before, else as in force."""
+        found: _Present = {}
+        for key in rows:
+            for n, born, payload in self._db.query(
+                "SELECT n, born, payload FROM row"
+                " WHERE kind = ? AND id = ? AND scope = ? AND dead IS NULL",
+                *key,
+            ):
+                found[key] = (n, born, payload)
+        return found
+
+    def _insert(self, rows: Sequence[FeedRow], born: int) -> None:
+        first = self._db.query("SELECT coalesce(max(n), 0) + 1 FROM row")[0][0]
+        numbered = list(enumerate(rows, first))
+        self._db.execute_many(
+            snapshot.INSERT_ROW,
+            [(n, r.kind, r.id, r.scope, r.seq, r.payload, born) for n, r in numbered],
         )
-        again = [(n,) for n, was_born, _ in present if was_born == born]
-        self._remove(again)
-        for n, was_born, _ in present:
-            if was_born != born:
-                self._db.execute("UPDATE row SET dead = ? WHERE n = ?", born, n)
-        self._changed += not again
-        if not row.deleted:
-            self._insert(row, born)
+        found = [
+            f for n, r in numbered if (f := snapshot.found_by(n, r.kind, r.payload)) is not None
+        ]
+        self._db.execute_many(snapshot.INSERT_PRODUCT, [f.product for f in found])
+        self._db.execute_many(snapshot.INSERT_WORDS, [f.words for f in found])
+        self._db.execute_many(snapshot.INSERT_BARCODE, [c for f in found for c in f.barcodes])
 
-    def _insert(self, row: FeedRow, born: int) -> None:
-        self._db.execute(
-            "INSERT INTO row (kind, id, scope, seq, payload, born) VALUES (?,?,?,?,?,?)",
-            row.kind,
-            row.id,
-            row.scope,
-            row.seq,
-            row.payload,
-            born,
-        )
-        n = self._db.query("SELECT last_insert_rowid()")[0][0]
-        record = decode_or_none(row.payload) if row.kind == "product" else None
-        if isinstance(record, ProductRecord):
-            self._index(n, record)
+    def _count(
+        self, rows: dict[tuple[str, str, str], FeedRow], old: _Present, again: _Present
+    ) -> None:
+        """Keep the sums, now that the chunk is written."""
+        for (kind, record, scope), (_, _, payload) in old.items():
+            add(self._went, (scope, kind), row_digest(kind, record, payload))
+        for (kind, record, scope), (_, _, payload) in again.items():
+            add(self._came, (scope, kind), -row_digest(kind, record, payload))
+        for row in rows.values():
+            if not row.deleted:
+                add(self._came, (row.scope, row.kind), row_digest(row.kind, row.id, row.payload))
+        self._changed += len(rows) - len(again)
 
-    def _index(self, n: int, record: ProductRecord) -> None:
-        self._db.execute(
-            "INSERT INTO product VALUES (?,?,?,?)",
-            n,
-            fold(record.sku),
-            fold(record.name),
-            record.category,
-        )
-        self._db.execute("INSERT INTO words (rowid, name) VALUES (?, ?)", n, record.name)
-        for code in set(record.barcodes):
-            self._db.execute("INSERT INTO barcode VALUES (?, ?)", code.strip(), n)
+    def _remove(self, numbers: Sequence[tuple[int]]) -> None:
+        for table, column in (("words", "rowid"), ("product", "n"), ("barcode", "n"), ("row", "n")):
+            self._db.execute_many(f"DELETE FROM {table} WHERE {column} = ?", numbers)
 
-    def _remove(self, numbers: Iterable[tuple[int]]) -> None:
-        for (n,) in numbers:
-            self._db.execute("DELETE FROM words WHERE rowid = ?", n)
-            self._db.execute("DELETE FROM product WHERE n = ?", n)
-            self._db.execute("DELETE FROM barcode WHERE n = ?", n)
-            self._db.execute("DELETE FROM row WHERE n = ?", n)
+    # -- the switch --------------------------------------------------------------------------
 
-    def switch(self, heads: Sequence[Cursor], server_epoch: str) -> int:
-        """Everything staged becomes visible with its cursors, in one transaction."""
+    def switch(
+        self,
+        heads: Sequence[Cursor],
+        server_epoch: str,
+        told: Sequence[Digest] = (),
+        repaired: Sequence[Key] = (),
+    ) -> int:
+        """Everything staged becomes visible with its cursors and sums, in one transaction."""
         new = self.generation + 1
-        kept = {head.scope for head in heads}
-        for (scope,) in self._db.query("SELECT DISTINCT scope FROM row WHERE dead IS NULL"):
-            if self._snapshot or scope not in kept:
-                self._let_die(scope, new)
+        sums = self._sums_after({head.scope for head in heads}, repaired)
+        for scope, kind, born in self._leaving({head.scope for head in heads}, repaired, new):
+            self._let_die(scope, kind, born, new)
         with self._db.transaction():
             self._db.execute("UPDATE meta SET generation = ?, server_epoch = ?", new, server_epoch)
-            self._db.execute("DELETE FROM cursor")
-            self._db.execute_many(
-                "INSERT INTO cursor VALUES (?,?,?)", [(h.scope, h.seq, h.chain) for h in heads]
-            )
-        changed, self._changed = self._changed, 0
-        self._staged, self._snapshot, self.active = {}, False, False
+            self._replace("cursor", [(h.scope, h.seq, h.chain) for h in heads])
+            self._replace("sum", [(*key, to_bytes(value)) for key, value in sums.items()])
+            self._replace("told", [(d.scope, d.kind, d.sum) for d in told])
+        self._read_meta()
+        changed = self._changed
+        self._forget()
         return changed
 
-    def _let_die(self, scope: str, new: int) -> None:
-        """Mark the rows of ``scope`` that were not staged anew; they stay visible until the switch."""
-        while True:
-            with self._db.transaction():
-                touched = self._db.execute(
-                    "UPDATE row SET dead = ? WHERE n IN (SELECT n FROM row"
-                    " WHERE scope = ? AND dead IS NULL AND born < ? LIMIT ?)",
-                    new,
-                    scope,
-                    new,
-                    CHUNK,
-                )
-            if touched < CHUNK:
-                return
+    def _sums_after(self, kept: set[str], repaired: Sequence[Key]) -> Sums:
+        """What the sums will be: before, less what went, plus what came. Of what is replaced as a whole
+        only what came counts."""
+        sums: Sums = {}
+        if not self._snapshot:
+            sums = {k: v for k, v in read_sums(self._db).items() if k not in repaired}
+            went = {k: -v for k, v in self._went.items() if k not in repaired}
+            merge(sums, went)
+        merge(sums, self._came)
+        return {key: value for key, value in sums.items() if key[0] in kept and value}
+
+    def _leaving(
+        self, kept: set[str], repaired: Sequence[Key], new: int
+    ) -> Iterator[tuple[str, str, int]]:
+        """(scope, kind, generation): rows born before that go; kind "" is all of the scope.
+
+        Of a scope that is no longer the register's, not even what was staged stays.
+        """
+        scopes = self._db.query(_SCOPES)
+        for (scope,) in scopes:
+            if scope not in kept:
+                yield scope, "", new + 1
+            elif self._snapshot:
+                yield scope, "", new
+            else:
+                yield from ((*pair, new) for pair in repaired if pair[0] == scope)
+
+    def _let_die(self, scope: str, kind: str, born: int, new: int) -> None:
+        """Mark these rows, a chunk at a time; what is in force stays visible until the switch.
+
+        Mostly there are none among very many: they are looked for outside of the transactions.
+        """
+        last = self._db.query("SELECT coalesce(max(n), 0) FROM row")[0][0]
+        for start in range(0, last, _LOOK):
+            dying = self._db.query(
+                "SELECT n FROM row WHERE scope = ? AND dead IS NULL AND n > ? AND n <= ?"
+                " AND born < ? AND ? IN ('', kind)",
+                *(scope, start, start + _LOOK, born, kind),
+            )
+            for first in range(0, len(dying), CHUNK):
+                with self._db.transaction():
+                    marks = [(new, n) for (n,) in dying[first : first + CHUNK]]
+                    self._db.execute_many("UPDATE row SET dead = ? WHERE n = ?", marks)
+                time.sleep(PAUSE)
+
+    def _replace(self, table: str, rows: Sequence[tuple[object, ...]]) -> None:
+        self._db.execute(f"DELETE FROM {table}")
+        self._db.execute_many(f"INSERT INTO {table} VALUES (?,?,?)", rows)
 
     def clean(self, limit: int) -> bool:
         with self._db.transaction():
@@ -173,10 +237,15 @@ class FeedWriter:
             self._remove(dead)
         return len(dead) == limit
 
+    # -- what it says of itself --------------------------------------------------------------
+
     def cursors(self) -> tuple[Cursor, ...]:
-        rows = self._db.query("SELECT scope, seq, chain FROM cursor ORDER BY scope")
-        return tuple(Cursor(*row) for row in rows)
+        return self._cursors
 
     def server_epoch(self) -> str:
-        row = self._db.one("SELECT server_epoch FROM meta")
-        return str(row[0]) if row else ""
+        return self._server_epoch
+
+    def differing(self) -> tuple[Key, ...]:
+        """Where the sums kept on write are not what the server said; nothing where it said nothing."""
+        told, _ = read_told(self._db)
+        return differing(read_sums(self._db), told) if told else ()

@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from stillopen.register.store.catalogue_feed import decode_or_none, fold
 from stillopen.register.store.database import Database
 from stillopen.sync.records import ProductRecord, Record
+from stillopen.sync.snapshot import decode_or_none, fold
 
 R = TypeVar("R", bound=Record)
 
@@ -42,10 +42,12 @@ class Snapshot:
         self._kinds: dict[type, dict[str, object]] = {}
         self._counts: dict[str, int] = {}
 
-    def count(self, kind: str) -> int:
+    def count(self, kind: str, db: Database | None = None) -> int:
+        """Remembered; ``db``: another connection to the same file, to let other readers go on meanwhile."""
         if kind not in self._counts:
             sql = f"SELECT count(DISTINCT id) FROM row WHERE kind = ? AND {_VISIBLE}"
-            self._counts[kind] = self._db.query(sql, kind, self.generation, self.generation)[0][0]
+            rows = (db or self._db).query(sql, kind, self.generation, self.generation)
+            self._counts[kind] = rows[0][0]
         return self._counts[kind]
 
     def all_of(self, kind: str, record_type: type[R]) -> dict[str, R]:

@@ -17,6 +17,9 @@ EXIT_DISK = 74
 T = TypeVar("T")
 _Row = tuple[Any, ...]
 
+#: What connects to a file. The simulator puts its own kind here, which can be killed at any statement.
+connection_class: type[sqlite3.Connection] = sqlite3.Connection
+
 # Making room for the shared memory of a WAL fails like an I/O error but leaves the file untouched.
 _NO_ROOM_FOR_SHM = (
     sqlite3.SQLITE_IOERR_SHMOPEN,
@@ -46,7 +49,8 @@ class Database:
         self.path = path
         self.room = room
         self.read_only = read_only
-        self._on_fatal = on_fatal
+        #: Called with the reason when the disk fails otherwise than by being full.
+        self.on_fatal = on_fatal
         self._lock = threading.RLock()
         self._depth = 0
         self._memory: dict[str, Any] = {}
@@ -137,8 +141,8 @@ class Database:
             if self.room is not None:
                 self.room.drop_ballast()
             raise disk_full() from error
-        if code & 0xFF == sqlite3.SQLITE_IOERR and self._on_fatal is not None:
-            self._on_fatal(str(error))
+        if code & 0xFF == sqlite3.SQLITE_IOERR and self.on_fatal is not None:
+            self.on_fatal(str(error))
 
 
 def _connect(path: Path | None, read_only: bool) -> sqlite3.Connection:
@@ -150,4 +154,5 @@ def _connect(path: Path | None, read_only: bool) -> sqlite3.Connection:
         check_same_thread=False,
         timeout=5.0,
         cached_statements=256,
+        factory=connection_class,
     )

@@ -1,6 +1,6 @@
 """The entries of the journal: appended once, in order, and never touched again."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 
 import msgspec
@@ -49,13 +49,17 @@ class EntryRow(msgspec.Struct, frozen=True, kw_only=True):
     employee_name: str
     receipt: str | None
     total: int | None
+    place: int  # in the file, over all epochs
 
 
-_COLUMNS = "epoch, seq, id, kind, occurred_at, business_day, shift, employee, employee_name, receipt, total"
+_COLUMNS = (
+    "epoch, seq, id, kind, occurred_at, business_day, shift, employee, employee_name, receipt,"
+    " total, rowid AS place"
+)
 
 
 def _row(row: tuple[object, ...]) -> EntryRow:
-    names = [name.strip() for name in _COLUMNS.split(",")]
+    names = [name.split()[-1] for name in _COLUMNS.split(",")]
     return msgspec.convert(dict(zip(names, row, strict=True)), EntryRow, strict=False)
 
 
@@ -69,11 +73,22 @@ class EntryStore:
         return self._db.recall("head", self._read_head)
 
     def _read_head(self) -> Head:
-        epoch = self._epoch()
+        return self.head_of(self._epoch())
+
+    def head_of(self, epoch: str) -> Head:
+        """The last entry of ``epoch``, or its anchor where everything was purged."""
         row = self._db.one(
             "SELECT seq, hash FROM entry WHERE epoch = ? ORDER BY seq DESC LIMIT 1", epoch
         )
-        return Head(epoch, row[0], row[1]) if row else Head(epoch, 0, GENESIS)
+        return Head(epoch, *(row or self.anchor(epoch)))
+
+    def anchor(self, epoch: str) -> tuple[int, bytes]:
+        """(seq, hash) of the last entry of ``epoch`` that was purged; (0, GENESIS) where none was."""
+        return self._db.recall("anchors", self._read_anchors).get(epoch, (0, GENESIS))
+
+    def _read_anchors(self) -> dict[str, tuple[int, bytes]]:
+        rows = self._db.query("SELECT epoch, seq, hash FROM anchor")
+        return {epoch: (seq, bytes(digest)) for epoch, seq, digest in rows}
 
     def append(self, draft: Draft) -> StoredEntry:
         """Seal and store ``draft`` as the next entry; inside a transaction.
@@ -101,7 +116,7 @@ class EntryStore:
             )
         )
         entry = StoredEntry(head.seq + 1, head.hash, seal(head.hash, body), body)
-        self._insert(draft, head.epoch, entry)
+        self.insert(draft, head.epoch, entry)
         return entry
 
     def require_writable(self) -> None:
@@ -112,8 +127,9 @@ class EntryStore:
                 "install the newer version to sell.",
             )
 
-    def _insert(self, draft: Draft, epoch: str, entry: StoredEntry) -> None:
-        self._db.forget("head")
+    def insert(self, draft: Draft, epoch: str, entry: StoredEntry) -> None:
+        """Store a sealed entry in its place; in a transaction."""
+        self._db.remember("head", Head(epoch, entry.seq, entry.hash))
         self._db.execute(
             "INSERT INTO entry (epoch, seq, id, kind, prev_hash, hash, body, occurred_at,"
             " business_day, shift, employee, employee_name, receipt, total)"
@@ -149,61 +165,138 @@ class EntryStore:
         row = self._db.one(f"SELECT {_COLUMNS}, body FROM entry WHERE {where} LIMIT 1", *parameters)
         return (_row(row[:-1]), row[-1]) if row else None
 
-    def sales(self, query: str, limit: int, before_seq: int | None) -> list[EntryRow]:
-        """Newest first, of the epoch in force; ``query`` is part of a receipt number."""
+    def sales(self, query: str, limit: int, before: int | None) -> list[EntryRow]:
+        """Newest first; ``query`` is part of a receipt number, ``before`` is :attr:`EntryRow.place`."""
         pattern = "%" + query.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
         rows = self._db.query(
-            f"SELECT {_COLUMNS} FROM entry WHERE epoch = ? AND seq < ? AND receipt LIKE ?"
-            " ESCAPE '\\' ORDER BY seq DESC LIMIT ?",
-            self._epoch(),
-            before_seq or 2**62,
+            f"SELECT {_COLUMNS} FROM entry WHERE rowid < ? AND receipt LIKE ?"
+            " ESCAPE '\\' ORDER BY rowid DESC LIMIT ?",
+            before or 2**62,
             pattern,
             limit,
         )
         return [_row(row) for row in rows]
 
-    def after(self, seq: int, limit: int) -> list[EntryRow]:
-        """Entries of the epoch in force after ``seq``, oldest first."""
+    def after(self, seq: int, limit: int, epoch: str | None = None) -> list[EntryRow]:
+        """Entries after ``seq``, oldest first, of ``epoch`` (the one in force)."""
         rows = self._db.query(
             f"SELECT {_COLUMNS} FROM entry WHERE epoch = ? AND seq > ? ORDER BY seq LIMIT ?",
-            self._epoch(),
+            epoch or self._epoch(),
             seq,
             limit,
         )
         return [_row(row) for row in rows]
 
-    def at(self, seqs: list[int]) -> list[EntryRow]:
-        marks = ",".join("?" * len(seqs))
+    def with_ids(self, ids: Sequence[str]) -> list[EntryRow]:
+        """Those that are here, oldest first."""
+        marks = ",".join("?" * len(ids))
         rows = self._db.query(
-            f"SELECT {_COLUMNS} FROM entry WHERE epoch = ? AND seq IN ({marks}) ORDER BY seq",
-            self._epoch(),
-            *seqs,
+            f"SELECT {_COLUMNS} FROM entry WHERE id IN ({marks}) ORDER BY rowid", *ids
         )
         return [_row(row) for row in rows]
+
+    def held(self, ids: Sequence[str]) -> list[str]:
+        """Those of ``ids`` that are here."""
+        if not ids:
+            return []
+        marks = ",".join("?" * len(ids))
+        return [
+            row[0] for row in self._db.query(f"SELECT id FROM entry WHERE id IN ({marks})", *ids)
+        ]
 
     def every(self) -> Iterator[tuple[str, StoredEntry]]:
         """(epoch, entry) of the whole file, epoch by epoch, for verify and export."""
         for (epoch,) in self._db.query("SELECT id FROM epoch ORDER BY ordinal"):
             seq = 0
-            while rows := self._raw(epoch, seq, 1000):
+            while rows := self.raw_after(seq, 1000, epoch):
                 yield from ((epoch, entry) for entry in rows)
                 seq = rows[-1].seq
 
-    def raw_after(self, seq: int, limit: int) -> list[StoredEntry]:
-        """Entries of the epoch in force after ``seq``, exactly as stored."""
-        return self._raw(self._epoch(), seq, limit)
+    def count(self, ends: Mapping[str, int]) -> int:
+        """How many entries there are in each epoch up to its number in ``ends``."""
+        sql = "SELECT count(*) FROM entry WHERE epoch = ? AND seq <= ?"
+        rows = [self._db.one(sql, epoch, end) for epoch, end in ends.items()]
+        return sum(row[0] for row in rows if row)
 
-    def _raw(self, epoch: str, seq: int, limit: int) -> list[StoredEntry]:
+    def oldest(self, epoch: str, seq: int, before: datetime, limit: int) -> int:
+        """The number up to which at most ``limit`` entries of ``epoch`` may go: none is above ``seq``, and
+        none is from ``before`` or later; 0 where there is none."""
+        rows = self._db.query(
+            "SELECT seq, occurred_at FROM entry WHERE epoch = ? AND seq <= ? ORDER BY seq LIMIT ?",
+            epoch,
+            seq,
+            limit,
+        )
+        last = 0
+        for number, occurred_at in rows:
+            if datetime.fromisoformat(occurred_at) >= before:
+                break
+            last = number
+        return last
+
+    def knows_number(self, number: str) -> bool:
+        """Whether receipt ``number`` comes before one that is here: it was made here, and is gone."""
+        start, _, count = number.rpartition("-")
+        pattern = start.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "-%"
+        row = self._db.one(
+            "SELECT max(receipt) FROM entry WHERE receipt LIKE ? ESCAPE '\\'", pattern
+        )
+        last = str(row[0]).rpartition("-")[2] if row and row[0] else ""
+        return count.isdigit() and 0 < int(count) < int(last or 0)
+
+    def purge(self, epoch: str, seq: int) -> int:
+        """Forget the entries of ``epoch`` up to ``seq``, in a transaction; the anchor remembers where the
+        chain goes on. Returns how many went."""
+        row = self._db.one("SELECT hash FROM entry WHERE epoch = ? AND seq = ?", epoch, seq)
+        if row is None:
+            return 0
+        self.set_anchor(epoch, seq, row[0])
+        self._db.execute(
+            "DELETE FROM answered_request WHERE id IN"
+            " (SELECT id FROM entry WHERE epoch = ? AND seq <= ?)",
+            epoch,
+            seq,
+        )
+        self._db.forget("head")
+        return self._db.execute("DELETE FROM entry WHERE epoch = ? AND seq <= ?", epoch, seq)
+
+    def set_anchor(self, epoch: str, seq: int, digest: bytes) -> None:
+        """The chain of ``epoch`` begins behind ``seq``; in a transaction."""
+        self._db.forget("anchors")
+        self._db.execute("INSERT OR REPLACE INTO anchor VALUES (?, ?, ?)", epoch, seq, digest)
+
+    def raw_after(self, seq: int, limit: int, epoch: str | None = None) -> list[StoredEntry]:
+        """Entries after ``seq`` exactly as stored, of ``epoch`` (the one in force)."""
         rows = self._db.query(
             # The casts: whatever was done to a row by hand, bytes come out, and the chain is checked.
             "SELECT seq, CAST(prev_hash AS BLOB), CAST(hash AS BLOB), CAST(body AS BLOB)"
             " FROM entry WHERE epoch = ? AND seq > ?"
             " ORDER BY seq LIMIT ?",
-            epoch,
+            epoch or self._epoch(),
             seq,
             limit,
         )
         return [StoredEntry(*row) for row in rows]
+
+    def sales_after(self, seq: int, limit: int, epoch: str) -> list[tuple[int, str, bytes]]:
+        """(seq, id, bytes) of the sales of ``epoch`` after ``seq``, oldest first."""
+        return self._db.query(
+            "SELECT seq, id, CAST(body AS BLOB) FROM entry"
+            " WHERE epoch = ? AND seq > ? AND kind = 'sale' ORDER BY seq LIMIT ?",
+            epoch,
+            seq,
+            limit,
+        )
+
+    def hash_of(self, epoch: str, seq: int) -> bytes | None:
+        """Of the entry, or of the anchor; None where there is neither."""
+        row = self._db.one(
+            "SELECT CAST(hash AS BLOB) FROM entry WHERE epoch = ? AND seq = ?", epoch, seq
+        )
+        if row is not None:
+            return bytes(row[0])
+        anchor = self.anchor(epoch)
+        return anchor[1] if seq == anchor[0] else None
 
     def last_moment(self) -> datetime | None:
         """When the last entry was made, by its own clock."""

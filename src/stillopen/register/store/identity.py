@@ -37,7 +37,7 @@ class IdentityStore:
     def __init__(self, db: Database) -> None:
         self._db = db
         self._identity = self._read_identity()
-        self._epoch = self._read_epoch()
+        self._epochs = self._read_epochs()
 
     def get(self) -> Identity | None:
         return self._identity
@@ -50,7 +50,23 @@ class IdentityStore:
 
     def epoch(self) -> Epoch | None:
         """The epoch in force; None in a file where none was begun."""
-        return self._epoch
+        return self._epochs[-1] if self._epochs else None
+
+    def epochs(self) -> tuple[Epoch, ...]:
+        """All of the present register, the first one first."""
+        return self._epochs
+
+    def all_epochs(self) -> tuple[Epoch, ...]:
+        """Those of registers that this device was before as well."""
+        rows = self._db.query("SELECT id, label, machine FROM epoch ORDER BY ordinal")
+        return tuple(Epoch(id=row[0], label=row[1], machine=row[2]) for row in rows)
+
+    def leave(self) -> None:
+        """This device is no register any more; its epochs are over, their entries stay."""
+        with self._db.transaction():
+            self._db.execute("DELETE FROM identity")
+            self._db.execute("UPDATE epoch SET over = 1")
+        self._identity, self._epochs = None, ()
 
     def begin_epoch(self, epoch: Epoch) -> None:
         """Numbering starts anew under ``epoch``."""
@@ -64,20 +80,23 @@ class IdentityStore:
             self._db.execute("INSERT INTO counter VALUES (?, 0, 0, 0)", epoch.id)
             self._db.forget("head")
             self._db.forget("counters")
-        self._epoch = epoch
+        self._epochs = (*self._epochs, epoch)
 
     def label_epoch(self, label: str) -> None:
         """Take the label that the server gave to the epoch in force."""
-        if self._epoch is None or self._epoch.label == label:
+        epoch = self.epoch()
+        if epoch is None or epoch.label == label:
             return
         with self._db.transaction():
-            self._db.execute("UPDATE epoch SET label = ? WHERE id = ?", label, self._epoch.id)
-        self._epoch = msgspec.structs.replace(self._epoch, label=label)
+            self._db.execute("UPDATE epoch SET label = ? WHERE id = ?", label, epoch.id)
+        self._epochs = (*self._epochs[:-1], msgspec.structs.replace(epoch, label=label))
 
     def _read_identity(self) -> Identity | None:
         row = self._db.one("SELECT body FROM identity")
         return msgspec.json.decode(row[0], type=Identity) if row else None
 
-    def _read_epoch(self) -> Epoch | None:
-        row = self._db.one("SELECT id, label, machine FROM epoch ORDER BY ordinal DESC LIMIT 1")
-        return Epoch(id=row[0], label=row[1], machine=row[2]) if row else None
+    def _read_epochs(self) -> tuple[Epoch, ...]:
+        rows = self._db.query(
+            "SELECT id, label, machine FROM epoch WHERE over = 0 ORDER BY ordinal"
+        )
+        return tuple(Epoch(id=row[0], label=row[1], machine=row[2]) for row in rows)

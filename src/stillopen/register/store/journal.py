@@ -33,7 +33,7 @@ class Journal:
         self.carts = CartStore(db)
         self.requests = RequestStore(db)
         self.pins = PinStore(db)
-        self.sending = SendingStore(db, self.entries)
+        self.sending = SendingStore(db, self.entries, self.identity)
         self.notes = NoteStore(db)
         self.prints = PrintStore(db)
 
@@ -45,8 +45,11 @@ class Journal:
         room = room or Room(path.parent)
         room.make_room_to_start()
         db = Database(path, room=room, on_fatal=on_fatal)
+        # Of a new file only: a sale touches a dozen places, and each of them writes a page.
+        db.query("PRAGMA page_size = 1024")
         db.query("PRAGMA journal_mode = WAL")
         db.query("PRAGMA synchronous = FULL")
+        db.query("PRAGMA wal_autocheckpoint = 4096")
         db.query("PRAGMA journal_size_limit = 4194304")
         writable = migrate(db)
         room.keep_ballast()

@@ -50,6 +50,26 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TABLE note (key TEXT PRIMARY KEY, value TEXT NOT NULL);
     INSERT INTO pin VALUES (1, 0, NULL, NULL);
     """,
+    # Several epochs: an ack for each, and an anchor where the beginning was purged.
+    """
+    CREATE TABLE acked (epoch TEXT PRIMARY KEY, seq INTEGER NOT NULL, hash BLOB NOT NULL);
+    CREATE TABLE backed_up (epoch TEXT PRIMARY KEY, seq INTEGER NOT NULL);
+    CREATE TABLE anchor (epoch TEXT PRIMARY KEY, seq INTEGER NOT NULL, hash BLOB NOT NULL);
+    INSERT INTO acked SELECT entry.epoch, entry.seq, entry.hash FROM entry
+        WHERE entry.seq = (SELECT json_extract(CAST(body AS TEXT), '$.acked_seq') FROM send_state);
+    CREATE TABLE held_back (
+        id TEXT PRIMARY KEY, seq INTEGER NOT NULL, status TEXT NOT NULL, code TEXT NOT NULL,
+        behind TEXT NOT NULL
+    );
+    """,
+    # How often the Back Office tried to apply what it holds back.
+    """
+    ALTER TABLE held_back ADD COLUMN tries INTEGER NOT NULL DEFAULT 0;
+    """,
+    # Deactivated: the epochs of a register that this device was before.
+    """
+    ALTER TABLE epoch ADD COLUMN over INTEGER NOT NULL DEFAULT 0;
+    """,
 )
 VERSION = len(MIGRATIONS)
 

@@ -1,6 +1,6 @@
-"""What has been sent: ack, nonce, per-entry results, the history of syncs. For the syncer and Status."""
+"""What has been sent: acks, per-entry results, the history of syncs. For the syncer and Status."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -8,24 +8,22 @@ import msgspec
 
 from stillopen.register.store.database import Database
 from stillopen.register.store.entries import EntryRow, EntryStore
+from stillopen.register.store.identity import Epoch, IdentityStore
 from stillopen.sync.chain import GENESIS, StoredEntry
-from stillopen.sync.messages import NotApplied, Unsent
+from stillopen.sync.messages import Ack, Gap, NotApplied, Unsent
 
 #: Lines of the history that are kept.
 HISTORY = 500
 
 
 class SendState(msgspec.Struct, frozen=True, kw_only=True):
-    """Durable state of the exchange. ``acked_seq`` 0 and GENESIS before the first ack."""
+    """Durable state of the exchange."""
 
     nonce: bytes = b""
-    request: int = 0
-    acked_seq: int = 0
-    acked_hash: bytes = GENESIS
     server_epoch: str = ""
     last_exchange_at: datetime | None = None  # of the last answer
     last_sync_at: datetime | None = None  # when all was last known to be in step
-    stopped: str = ""  # "revoked" | "upgrade_required": sync does not run; "" otherwise
+    stopped: str = ""  # "revoked" | "upgrade_required" | "not_activated": sync does not run; or ""
 
 
 class UnsentItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,11 +55,12 @@ class SyncRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SendingStore:
-    def __init__(self, db: Database, entries: EntryStore) -> None:
+    def __init__(self, db: Database, entries: EntryStore, identity: IdentityStore) -> None:
         self._db = db
         self._entries = entries
-        self._tries: dict[int, int] = {}
-        self._unsent: tuple[tuple[bytes, int], Unsent, int] | None = None
+        self._identity = identity
+        self._tries: dict[tuple[str, int], int] = {}
+        self._unsent: tuple[tuple[bytes, tuple[Ack, ...]], Unsent, int] | None = None
 
     def state(self) -> SendState:
         return self._db.recall("send_state", self._read_state)
@@ -80,37 +79,102 @@ class SendingStore:
             )
         return state
 
+    def begin_anew(self) -> None:
+        """Nothing is known of any exchange; what was acknowledged of former epochs stays known."""
+        with self._db.transaction():
+            self._db.forget("send_state")
+            self._db.execute("DELETE FROM send_state")
+        self.replace_not_applied(())
+
+    # -- acks --------------------------------------------------------------------------------
+
+    def ack(self, epoch: str | None = None) -> Ack:
+        """Up to where ``epoch`` (the one in force) has arrived."""
+        name = epoch or self._entries.head().epoch
+        return next((a for a in self._acks() if a.epoch == name), Ack(name, 0, GENESIS))
+
+    def _acks(self) -> tuple[Ack, ...]:
+        return self._db.recall("acks", self._read_acks)
+
+    def _read_acks(self) -> tuple[Ack, ...]:
+        return tuple(Ack(*row) for row in self._db.query("SELECT epoch, seq, hash FROM acked"))
+
+    def set_ack(self, ack: Ack) -> None:
+        """Keep it durably, in one transaction (or the open one)."""
+        with self._db.transaction():
+            self._db.forget("acks")
+            self._db.execute(
+                "INSERT OR REPLACE INTO acked VALUES (?, ?, ?)", ack.epoch, ack.seq, ack.hash
+            )
+
+    def epoch_to_send(self, confirmed: Collection[str] = ()) -> Epoch:
+        """The oldest of which something is unsent or that is not ``confirmed``, else the one in force."""
+        *former, present = self._identity.epochs()
+        for epoch in former:
+            unsent = self._entries.head_of(epoch.id).seq > self.ack(epoch.id).seq
+            if unsent or epoch.id not in confirmed:
+                return epoch
+        return present
+
+    def backed_up(self, epoch: str) -> int:
+        """Up to where ``epoch`` is in every backup that the Back Office keeps."""
+        return self._db.recall("backed_up", self._read_backed_up).get(epoch, 0)
+
+    def _read_backed_up(self) -> dict[str, int]:
+        rows = self._db.query("SELECT epoch, seq FROM backed_up")
+        return {row[0]: row[1] for row in rows}
+
+    def set_backed_up(self, epoch: str, seq: int) -> None:
+        with self._db.transaction():
+            self._db.forget("backed_up")
+            self._db.execute("INSERT OR REPLACE INTO backed_up VALUES (?, ?)", epoch, seq)
+
+    # -- what is unsent ----------------------------------------------------------------------
+
     def batch(
-        self, after_seq: int, max_entries: int, max_bytes: int = 4_000_000
-    ) -> tuple[StoredEntry, ...]:
-        """Entries of the epoch in force after ``after_seq``, exactly as stored; at least one if any."""
+        self, epoch: str, after_seq: int, max_entries: int, max_bytes: int = 4_000_000
+    ) -> tuple[tuple[StoredEntry, ...], tuple[Gap, ...]]:
+        """Entries of ``epoch`` after ``after_seq``, exactly as stored, at least one if any; and what is
+        missing between them."""
         taken: list[StoredEntry] = []
-        size = 0
-        for entry in self._entries.raw_after(after_seq, max_entries):
+        gaps: list[Gap] = []
+        size, seq = 0, after_seq
+        anchor = self._entries.anchor(epoch)
+        if anchor[0] > seq:
+            gaps.append(Gap(seq + 1, *anchor))
+            seq = anchor[0]
+        for entry in self._entries.raw_after(after_seq, max_entries, epoch):
             size += len(entry.body)
             if taken and size > max_bytes:
                 break
+            if entry.seq > seq + 1:
+                gaps.append(Gap(seq + 1, entry.seq - 1, entry.prev_hash))
             taken.append(entry)
-        return tuple(taken)
+            seq = entry.seq
+        return tuple(taken), tuple(gaps)
 
     def unsent(self) -> Unsent:
-        """Count of entries above the ack, Σ totals of the sales among them, age of the oldest."""
+        """Count of entries above the acks, Σ totals of the sales among them, age of the oldest."""
         return self._counted()[0]
 
     def unsent_sales(self) -> int:
         return self._counted()[1]
 
     def _counted(self) -> tuple[Unsent, int]:
-        head, acked = self._entries.head(), self.state().acked_seq
-        if self._unsent is None or self._unsent[0] != (head.hash, acked):
-            count, value, sales, oldest = self._sum_unsent(head.epoch, acked)
-            unsent = Unsent(
-                count=count,
-                value=value,
-                oldest_at=datetime.fromisoformat(oldest) if oldest else None,
-            )
-            self._unsent = ((head.hash, acked), unsent, sales)
+        key = (self._entries.head().hash, self._acks())
+        if self._unsent is None or self._unsent[0] != key:
+            self._unsent = (key, *self._count())
         return self._unsent[1], self._unsent[2]
+
+    def _count(self) -> tuple[Unsent, int]:
+        sums = [self._sum_unsent(e.id, self.ack(e.id).seq) for e in self._identity.epochs()]
+        oldest = min((at for *_, at in sums if at), default=None)
+        unsent = Unsent(
+            count=sum(count for count, *_ in sums),
+            value=sum(value for _, value, _, _ in sums),
+            oldest_at=datetime.fromisoformat(oldest) if oldest else None,
+        )
+        return unsent, sum(sales for _, _, sales, _ in sums)
 
     def _sum_unsent(self, epoch: str, acked: int) -> tuple[int, int, int, str | None]:
         row = self._db.one(
@@ -124,11 +188,17 @@ class SendingStore:
 
     def unsent_items(self, limit: int = 200) -> list[UnsentItem]:
         """Oldest first; quarantined and waiting ones are among them."""
-        held = {x.seq: x for x in self.not_applied()}
-        acked = self.state().acked_seq
-        rows = self._entries.at([s for s in held if s <= acked][:limit])
-        rows += self._entries.after(acked, limit)
-        return [self._item(row, held.get(row.seq)) for row in rows[:limit]]
+        held = {x.id: x for x in self.not_applied()}
+        rows = [r for r in self._entries.with_ids(list(held)[:limit]) if self.is_acked(r)]
+        for epoch in self._identity.epochs():
+            if len(rows) < limit:
+                seq = self.ack(epoch.id).seq
+                rows += self._entries.after(seq, limit - len(rows), epoch.id)
+        return [self._item(row, held.get(row.id)) for row in rows[:limit]]
+
+    def is_acked(self, row: EntryRow) -> bool:
+        """Whether the Back Office has said that it holds this entry."""
+        return row.seq <= self.ack(row.epoch).seq
 
     def _item(self, row: EntryRow, held: NotApplied | None) -> UnsentItem:
         return UnsentItem(
@@ -140,27 +210,30 @@ class SendingStore:
             total=row.total,
             employee=row.employee,
             employee_name=row.employee_name,
-            tries=self._tries.get(row.seq, 0),
+            tries=held.tries if held else self._tries.get((row.epoch, row.seq), 0),
             status=held.status if held else "unsent",
             code=held.code if held else "",
             behind=held.behind if held else "",
         )
 
-    def note_tries(self, first_seq: int, last_seq: int) -> None:
+    def note_tries(self, epoch: str, first_seq: int, last_seq: int) -> None:
         """The entries were put into a request (kept in memory only)."""
-        acked = self.state().acked_seq
-        kept = {seq: n for seq, n in self._tries.items() if seq > acked}
+        acked = self.ack(epoch).seq
+        kept = {at: n for at, n in self._tries.items() if at[0] == epoch and at[1] > acked}
         for seq in range(first_seq, last_seq + 1):
-            kept[seq] = kept.get(seq, 0) + 1
+            kept[epoch, seq] = kept.get((epoch, seq), 0) + 1
         self._tries = kept
 
     def not_applied(self) -> tuple[NotApplied, ...]:
         return self._db.recall("not_applied", self._read_not_applied)
 
     def _read_not_applied(self) -> tuple[NotApplied, ...]:
-        rows = self._db.query("SELECT seq, id, status, code, behind FROM not_applied ORDER BY seq")
+        rows = self._db.query(
+            "SELECT seq, id, status, code, behind, tries FROM held_back ORDER BY rowid"
+        )
         return tuple(
-            NotApplied(seq=r[0], id=r[1], status=r[2], code=r[3], behind=r[4]) for r in rows
+            NotApplied(seq=r[0], id=r[1], status=r[2], code=r[3], behind=r[4], tries=r[5])
+            for r in rows
         )
 
     def replace_not_applied(self, rows: Sequence[NotApplied]) -> None:
@@ -169,10 +242,11 @@ class SendingStore:
             return
         with self._db.transaction():
             self._db.forget("not_applied")
-            self._db.execute("DELETE FROM not_applied")
+            self._db.execute("DELETE FROM held_back")
             self._db.execute_many(
-                "INSERT OR REPLACE INTO not_applied VALUES (?,?,?,?,?)",
-                [(r.seq, r.id, r.status, r.code, r.behind) for r in rows],
+                "INSERT OR REPLACE INTO held_back (id, seq, status, code, behind, tries)"
+                " VALUES (?,?,?,?,?,?)",
+                [(r.id, r.seq, r.status, r.code, r.behind, r.tries) for r in rows],
             )
 
     def log_sync(self, run: SyncRun) -> None:
@@ -185,5 +259,16 @@ class SendingStore:
 
     def history(self, limit: int = 50) -> list[SyncRun]:
         """Newest first."""
-        rows = self._db.query("SELECT body FROM sync_run ORDER BY id DESC LIMIT ?", limit)
-        return [msgspec.json.decode(row[0], type=SyncRun) for row in rows]
+        return self.history_page(limit)[0]
+
+    def history_page(
+        self, limit: int, before: int | None = None
+    ) -> tuple[list[SyncRun], int | None]:
+        """Newest first, and what to give as ``before`` for the older ones, None where there are none."""
+        rows = self._db.query(
+            "SELECT id, body FROM sync_run WHERE id < ? ORDER BY id DESC LIMIT ?",
+            2**62 if before is None else before,
+            limit + 1,
+        )
+        runs = [msgspec.json.decode(body, type=SyncRun) for _, body in rows[:limit]]
+        return runs, int(rows[limit - 1][0]) if len(rows) > limit else None

@@ -59,7 +59,7 @@ class ShiftStore:
         return Counters(*row) if row else Counters(0, 0, 0)
 
     def save_counters(self, counters: Counters) -> None:
-        self._db.forget("counters")
+        self._db.remember("counters", counters)
         self._db.execute(
             "UPDATE counter SET receipts = ?, z = ?, grand_total = ? WHERE epoch = ?",
             counters.receipts,

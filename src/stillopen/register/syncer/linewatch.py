@@ -8,6 +8,9 @@ from stillopen.register.syncer.wire import WireError
 from stillopen.register.till import Till
 from stillopen.sync import link as line
 from stillopen.sync.link import Cause, LineState
+from stillopen.sync.quality import Quality, Timing, anew, measured, missed, tripped
+
+_SMALL = 20_000  # bytes of an exchange whose time tells of the line and not of its load
 
 
 class LineWatch:
@@ -16,7 +19,7 @@ class LineWatch:
     def __init__(self, till: Till) -> None:
         self._till = till
         self._engine: Engine | None = None
-        self._round_trip: float | None = None
+        self.quality = Quality()
         self._link = line.Link(started=self.now())
 
     def begin(self, engine: Engine) -> None:
@@ -33,12 +36,25 @@ class LineWatch:
         self._link = line.alive(self._link, self.now())
         self.show()
 
-    def answered(self, seconds: float, small: bool) -> None:
+    def probed(self, seconds: float) -> None:
+        """A probe was answered; after an outage what was measured before it counts no more."""
+        if self.state() is LineState.OFFLINE:
+            self.quality = anew(self.quality)
+        self.quality = tripped(self.quality, seconds)
+        self.alive()
+
+    def answered(self, timing: Timing) -> None:
         """An exchange was answered well; only a small one says whether the line crawls."""
-        self._round_trip = seconds
-        beyond = seconds if small else 0.0
+        self.quality = measured(self.quality, timing)
+        small = timing.sent + timing.received < _SMALL
+        beyond = timing.ended if small else 0.0
         self._link = line.answered(self._link, self.now(), beyond, self.limits())
         self.show()
+
+    def missed(self, error: WireError) -> None:
+        """An exchange was not answered, or with an error."""
+        self.quality = missed(self.quality)
+        self.judge(error)
 
     def judge(self, error: WireError) -> None:
         if error.answered:
@@ -64,7 +80,8 @@ class LineWatch:
         return line.Thresholds(
             yellow_after=settings.yellow_after,
             red_after=settings.red_after,
-            probe_every=settings.probe_every,
+            # On a slow line a probe takes longer, and more of them only stand in each other's way.
+            probe_every=max(settings.probe_every, 2 * (self.quality.round_trip or 0.0)),
         )
 
     def state(self) -> LineState:
@@ -105,11 +122,10 @@ class LineWatch:
                 state=state,
                 cause="" if state is LineState.CONNECTED else self._cause(state),
                 since=old.since if old.state is state else self._since(state),
-                feed_behind=engine.state.feed_behind or bool(engine.trouble),
+                feed_behind=engine.behind,
                 incoming=engine.incoming,
                 staged=engine.staged,
-                round_trip=self._round_trip,
-                throughput=old.throughput,
+                quality=self.quality,
             )
         )
 

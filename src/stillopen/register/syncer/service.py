@@ -2,7 +2,7 @@
 
 exchange   waits until there is something to say (a sale, a poke, a person's Sync, a quiet half minute)
            and exchanges until nothing is left
-stream     holds the poke stream open; every event is a sign of life
+stream     holds the poke stream open, or polls (listener.py); every event is a sign of life
 watch      looks at the clock: redraws the indicator, sends probes while there is doubt
 
 When a sign of life comes after the line was lost, every old connection is dropped: packets that were
@@ -10,7 +10,6 @@ under way in the silence are worthless, and a fresh connection answers at once.
 """
 
 import asyncio
-import contextlib
 import logging
 import random
 from typing import Any
@@ -19,18 +18,25 @@ from stillopen.register.store.identity import Identity
 from stillopen.register.store.sending import SyncRun
 from stillopen.register.syncer.engine import Engine, Heard, offline_error
 from stillopen.register.syncer.linewatch import LineWatch
-from stillopen.register.syncer.wire import Wire, WireError
+from stillopen.register.syncer.listener import Listener, is_cancelling
+from stillopen.register.syncer.snapshots import Fetcher
+from stillopen.register.syncer.upkeep import Upkeep
+from stillopen.register.syncer.wire import Answered, Wire, WireError
 from stillopen.register.till import SyncResult, Till
 from stillopen.sync import register_side
 from stillopen.sync.codec import BadMessage
 from stillopen.sync.link import Cause, LineState
+from stillopen.sync.quality import expected
 
 _log = logging.getLogger(__name__)
 _TICK = 0.1  # seconds between looks at the clock
 _QUIET = 30.0  # seconds after which an exchange is made with nothing to say
-_RETRY_STREAM = 0.5
 _MAX_PROBES = 5
-_SMALL = 20_000  # bytes of an exchange whose time tells of the line and not of its load
+#: A request of more bytes than this is not sent again on the chance that the nonce is still in force.
+_HEAVY = 4096
+#: An exchange is overdue when it takes more than this many times as long as expected, and half a second.
+#: (A black-out of some seconds on a slow line is cheaper to wait for than to send everything again.)
+_OVERDUE = 2.5
 _PATIENCE = 20.0  # seconds that a person's Sync waits at most
 
 
@@ -48,9 +54,13 @@ class Syncer:
         self._identity: Identity | None = None  # of the activation that engine and wire serve
         self._engine: Engine | None = None
         self._wire: Wire | None = None
-        self._flight: asyncio.Task[bytes] | None = None
-        self._stream: asyncio.Task[None] | None = None
+        self._flight: asyncio.Task[Answered] | None = None
+        self._overdue = 0.0  # when the flight should have come back at the latest
+        self._listener = Listener(self._line, self._speak, self._changed)
         self._probes: set[asyncio.Task[None]] = set()
+        self._download: asyncio.Task[None] | None = None
+        self.fetcher = Fetcher(till.data_dir, till.catalogue, self._speak)
+        self._upkeep = Upkeep(till.catalogue, lambda: self._engine, self._wake.set)
         self._waiters: list[asyncio.Future[SyncResult]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         till.sync_now = self.sync_now
@@ -77,7 +87,12 @@ class Syncer:
     async def _run_loops(self) -> None:
         loops = [
             asyncio.create_task(work)
-            for work in (self._exchange_loop(), self._stream_loop(), self._watch_loop())
+            for work in (
+                self._exchange_loop(),
+                self._stream_loop(),
+                self._watch_loop(),
+                self._upkeep.run(),
+            )
         ]
         stopping = asyncio.create_task(self._stopping.wait())
         try:
@@ -85,7 +100,9 @@ class Syncer:
             for task in done:
                 task.result()
         finally:
-            await _cancel(*loops, stopping, self._flight, self._stream, *self._probes)
+            tasks = (self._flight, self._stream, self._download)
+            await _cancel(*loops, stopping, *tasks, *self._probes)
+            self._download = None
 
     def stop(self) -> None:
         self._stopping.set()
@@ -104,14 +121,17 @@ class Syncer:
             self._drop_connections()
             self._identity = identity
             self._engine = Engine(self.till)
+            self._engine.formats = self.fetcher.formats
             self._wire = Wire(identity.backoffice)
             self._line.begin(self._engine)
+            self._wire.moved = self._line.alive
+            self._listener.begin(self._engine, self._wire)
             self._speak()
         return True
 
     def _drop_connections(self) -> None:
         """End what the former activation had under way."""
-        for task in (self._flight, self._stream):
+        for task in (self._flight, self._stream, self._download):
             if task is not None:
                 task.cancel()
         if self._wire is not None:
@@ -124,7 +144,8 @@ class Syncer:
     async def _exchange_loop(self) -> None:
         while True:
             try:
-                await asyncio.wait_for(self._wake.wait(), _QUIET)
+                async with asyncio.timeout(_QUIET):
+                    await self._wake.wait()
             except TimeoutError:
                 self._due = True
             self._wake.clear()
@@ -144,14 +165,20 @@ class Syncer:
     async def _round(self) -> None:
         """Exchange until nothing is left; tell whoever waits for it."""
         assert self._engine is not None
-        self._due = False
+        head = self.till.journal.head()
         started, sent, received, error = self._line.now(), 0, 0, None
         try:
             while True:
+                self._due = False
                 heard = await self._exchange()
                 sent, received = sent + heard.acked, received + heard.received
                 # After a switch one more is due: the Back Office shows what each register has applied.
-                if not heard.switched and not self._engine.has_work():
+                if heard.switched:
+                    continue
+                if not self._engine.has_work():
+                    break
+                if self._waiters and self._engine.has_caught_up(head):
+                    self._wake.set()  # it goes on, but nobody waits for it
                     break
         except WireError as failure:
             error = failure
@@ -161,6 +188,8 @@ class Syncer:
         self, started: float, sent: int, received: int, error: WireError | None
     ) -> None:
         waiters, self._waiters = self._waiters, []
+        if error is None and self._fetching():
+            waiters, self._waiters = [], waiters  # what they wait for comes with the file
         for waiter in waiters:
             if waiter.done():
                 continue
@@ -185,94 +214,77 @@ class Syncer:
         """One request and its answer. Raises :class:`WireError`; the line is judged either way."""
         assert self._engine is not None and self._wire is not None
         prepared = self._engine.prepare()
-        began = self._line.now()
+        heavy, trip = len(prepared.body) > _HEAVY, self._line.quality.round_trip
+        usual = expected(self._line.quality, len(prepared.body))
+        self._overdue = self._line.now() + _OVERDUE * usual + 0.5
         self._flight = asyncio.create_task(self._wire.exchange(prepared))
         try:
-            data = await self._flight
-            heard = await self._hear(data)
+            answered = await self._flight
+            heard = await self._hear(answered.body)
         except WireError as error:
-            self._engine.failed()
-            self._line.judge(error)
+            self._engine.failed(heavy and not error.answered)
+            self._line.missed(error)
             raise
         except BadMessage as error:
             self._engine.failed()
             failure = WireError(Cause.NONSENSE, answered=True)
-            self._line.judge(failure)
+            self._line.missed(failure)
             raise failure from error
         except asyncio.CancelledError:
-            self._engine.failed()
-            if self._flight.cancelled() and not _is_cancelling():
+            self._engine.failed(heavy)
+            if self._flight.cancelled() and not is_cancelling():
                 raise WireError(Cause.TIMEOUT) from None  # dropped in favour of a new connection
             raise
         finally:
             self._flight = None
-        seconds = self._line.now() - began
-        self._engine.state = register_side.timed(self._engine.state, prepared.entries, seconds)
-        self._line.answered(seconds, small=len(prepared.body) + len(data) < _SMALL)
+        timing = answered.timing
+        self._engine.state = register_side.timed(
+            self._engine.state, prepared.entries, timing.began, trip or 0.0
+        )
+        self._line.answered(timing)
+        self._listener.exchanged(timing.ended)
         self._changed.set()
+        self._fetch()
         return heard
 
+    def _fetch(self) -> None:
+        """Begin with the snapshot file that was offered, if there is one and nobody has."""
+        engine = self._engine
+        if engine is not None and engine.offer is not None and not self._fetching():
+            self._download = asyncio.create_task(self.fetcher.fetch(engine, self._the_wire))
+
+    def _fetching(self) -> bool:
+        return self._download is not None and not self._download.done()
+
+    def _the_wire(self) -> Wire:
+        assert self._wire is not None
+        return self._wire
+
     async def _hear(self, data: bytes) -> Heard:
-        """Small answers are carried out in place, pages of the feed beside the screens."""
+        """Small answers are carried out in place; what may write the catalogue, beside the screens: also a
+        short last page puts a whole transfer in force."""
         assert self._engine is not None
-        if len(data) < 4096:
-            heard = self._engine.hear(data)
-        else:
-            heard = await asyncio.to_thread(self._engine.hear, data)
-        if heard.switched:
-            while await asyncio.to_thread(self.till.catalogue.clean):
-                pass
-        return heard
+        state = self._engine.state
+        if len(data) < 4096 and not (state.feed_behind or state.repair):
+            return self._engine.hear(data)
+        return await asyncio.to_thread(self._engine.hear, data)
 
     # -- stream ------------------------------------------------------------------------------
 
     async def _stream_loop(self) -> None:
-        """Hold the stream while the line is proven and a nonce is there to sign with."""
-        while True:
-            if not self._can_stream():
-                self._changed.clear()
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._changed.wait(), 1.0)
-                continue
-            self._stream = asyncio.create_task(self._listen())
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._stream
-            if _is_cancelling():
-                raise asyncio.CancelledError
-            self._stream = None
-            await asyncio.sleep(_RETRY_STREAM * (0.5 + self._rng.random()))
+        await self._listener.run()
 
-    def _can_stream(self) -> bool:
-        engine = self._engine
-        return (
-            engine is not None
-            and bool(engine.state.nonce)
-            and not engine.state.in_flight
-            and not engine.state.revoked
-            and not self._line.doubtful
-        )
-
-    async def _listen(self) -> None:
-        assert self._engine is not None and self._wire is not None
-        try:
-            async for event in self._wire.pokes(self._engine.poke_proof()):
-                self._line.alive()
-                if event in ("poke", "revoked"):
-                    self._engine.look_for_news()
-                    self._speak()
-        except WireError as error:
-            if error.cause is Cause.REFUSED_DEVICE:
-                self._speak()  # the nonce moved on meanwhile, or the device is no longer welcome
-                return
-            self._line.judge(error)
-            return
-        self._line.broke_off()
+    @property
+    def _stream(self) -> asyncio.Task[None] | None:
+        return self._listener.task
 
     # -- watch -------------------------------------------------------------------------------
 
     async def _watch_loop(self) -> None:
         while True:
             if self._ready():
+                if self._flight is not None and self._the_wire().is_sending():
+                    self._line.alive()
                 if self._line.probe_due(self._rng.uniform(-1, 1)):
                     self._start_probe()
                 self._line.show()
@@ -290,25 +302,31 @@ class Syncer:
         assert self._wire is not None
         asked = self._line.now()
         try:
-            await self._wire.probe()
+            trip = await self._wire.probe()
         except WireError as error:
             # A probe that waited in vain while the line was proven otherwise says nothing.
             if not self._line.proven_since(asked):
                 self._line.judge(error)
             return
-        was_lost = self._line.state() is not LineState.CONNECTED
-        self._line.alive()
+        before = self._line.state()
+        self._line.probed(trip)
         self._changed.set()
-        if was_lost:
-            await self._start_over()
+        if before is not LineState.CONNECTED and self._is_stuck():
+            await self._start_over(line_was_fine=before is not LineState.OFFLINE)
         self._speak()
 
-    async def _start_over(self) -> None:
+    def _is_stuck(self) -> bool:
+        """Whether what is under way was lost in a silence, or is only late on a slow line."""
+        if self._flight is not None:
+            return self._line.now() > self._overdue
+        return self._listener.is_overdue()
+
+    async def _start_over(self, line_was_fine: bool) -> None:
         """The line is back: drop what was under way in the silence, and speak first."""
         assert self._wire is not None
-        for task in (self._flight, self._stream):
-            if task is not None:
-                task.cancel()
+        if self._flight is not None:
+            self._flight.cancel()
+        self._listener.drop(line_was_fine)
         await self._wire.renew()
 
     # -- wishes ------------------------------------------------------------------------------
@@ -337,7 +355,9 @@ class Syncer:
         return waiter.result()
 
     def _progressing(self) -> bool:
-        return self._line.state() is LineState.CONNECTED and self._flight is not None
+        return self._line.state() is LineState.CONNECTED and (
+            self._flight is not None or self._fetching()
+        )
 
     async def sync_once(self) -> SyncResult:
         """Without any loop running: exchange until nothing is left. For the command line."""
@@ -349,6 +369,9 @@ class Syncer:
             while self._engine.has_work():
                 heard = await self._exchange()
                 sent, received = sent + heard.acked, received + heard.received
+                await self._wait_for_file()
+            while await asyncio.to_thread(self.till.catalogue.clean):
+                pass
         except WireError:
             raise offline_error() from None
         finally:
@@ -356,10 +379,15 @@ class Syncer:
             self._identity = self._engine = self._wire = None
         return SyncResult(sent, received)
 
-
-def _is_cancelling() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+    async def _wait_for_file(self) -> None:
+        """Until the file that is being fetched is there; :class:`WireError` when nothing comes any more."""
+        assert self._engine is not None
+        while self._download is not None and not self._download.done():
+            before = self._engine.staged
+            await asyncio.wait([self._download], timeout=_PATIENCE)
+            if not self._download.done() and self._engine.staged == before:
+                await _cancel(self._download)
+                raise WireError(Cause.TIMEOUT)
 
 
 async def _cancel(*tasks: asyncio.Task[Any] | None) -> None:

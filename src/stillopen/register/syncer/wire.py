@@ -1,24 +1,34 @@
 """HTTP to the Back Office: exchanges, probes, the poke stream, and what a failure means."""
 
 import errno
+import fcntl
 import socket
 import ssl
-from collections.abc import AsyncIterator
+import struct
+import termios
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from typing import Any
 from urllib.parse import urlsplit
 
 import certifi
 import httpx
+import msgspec
 
 from stillopen.register.syncer.engine import Prepared
 from stillopen.sync.codec import CONTENT_TYPE
 from stillopen.sync.link import Cause
 from stillopen.sync.proof import HEADER
+from stillopen.sync.quality import Timing
 
 _NO_NETWORK = {errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL}
 #: A connection that says nothing for this long is given up (seconds); the heartbeat notices sooner.
 _READ_TIMEOUT = 60.0
 _PROBE_TIMEOUT = 5.0
+_PIECE = 256 * 1024  # of a snapshot file, written at a time
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+#: Of an HTTP message besides its body, about.
+_HEAD = 400
 
 
 class WireError(Exception):
@@ -47,12 +57,23 @@ def cause_of(error: BaseException) -> Cause:
     return Cause.TIMEOUT if isinstance(error, httpx.TimeoutException) else Cause.UNREACHABLE
 
 
+class Answered(msgspec.Struct, frozen=True):
+    """The bytes of an answer, and how long they took on a connection that was there already."""
+
+    body: bytes
+    timing: Timing
+
+
 class Wire:
     """Connections to one Back Office. Exchanges and the stream share kept connections, which
     :meth:`renew` throws away; each probe makes its own, so that it tests the line and not a leftover."""
 
     def __init__(self, base_url: str) -> None:
-        self._base = base_url
+        self._base = self.address = base_url
+        #: Called with every piece that comes in: a slow download is a sign of life.
+        self.moved: Callable[[], None] = lambda: None
+        self._sockets: set[socket.socket] = set()  # of the kept connections
+        self._unsent = 0
         # Loopback is never reached through a proxy, whatever the environment says.
         self._trust_env = urlsplit(base_url).hostname not in LOOPBACK
         self._tls = ssl.create_default_context(cafile=certifi.where())
@@ -70,6 +91,7 @@ class Wire:
 
     async def renew(self) -> None:
         """Forget connections that may have died in silence."""
+        self._sockets = set()
         old, self._client = self._client, self._make(httpx.Limits(max_keepalive_connections=4))
         await old.aclose()
 
@@ -77,28 +99,82 @@ class Wire:
         await self._client.aclose()
         await self._prober.aclose()
 
-    async def exchange(self, prepared: Prepared) -> bytes:
-        """Post one exchange and return the answer's bytes; :class:`WireError` otherwise."""
+    async def exchange(self, prepared: Prepared) -> Answered:
+        """Post one exchange; :class:`WireError` where there is no usable answer."""
+        began = time.monotonic()
+
+        async def note(event: str, info: Any) -> None:
+            """Making the connection is not part of the time; its socket is looked at (:meth:`is_sending`)."""
+            nonlocal began
+            if event == "http11.send_request_headers.started":
+                began = time.monotonic()
+            elif event == "connection.connect_tcp.complete":
+                self._sockets.add(info["return_value"].get_extra_info("socket"))
+
         try:
-            answer = await self._client.post(
+            async with self._client.stream(
+                "POST",
                 "/sync/v1/exchange",
                 content=prepared.body,
                 headers={HEADER: prepared.proof, "Content-Type": CONTENT_TYPE},
+                extensions={"trace": note},
+            ) as answer:
+                first = time.monotonic() - began
+                body = await self._read(answer)
+                whole = time.monotonic() - began
+        except httpx.HTTPError as error:
+            raise WireError(cause_of(error)) from error
+        self._check(answer)
+        sent, received = len(prepared.body) + _HEAD, answer.num_bytes_downloaded
+        return Answered(body, Timing(sent, received, first, whole))
+
+    async def _read(self, answer: httpx.Response) -> bytes:
+        parts = []
+        async for part in answer.aiter_bytes():
+            self.moved()
+            parts.append(part)
+        return b"".join(parts)
+
+    def is_sending(self) -> bool:
+        """Whether the other end took in bytes of ours since the last call: a slow upload is a sign of life."""
+        before, self._unsent = self._unsent, sum(_unsent(s) for s in self._sockets)
+        self._sockets = {s for s in self._sockets if s.fileno() >= 0}
+        return self._unsent < before
+
+    async def probe(self) -> float:
+        """Whether the Back Office answers at all; cheap, on a connection of its own. Returns the seconds of
+        the round trip, without those of the connecting."""
+        began = time.monotonic()
+
+        async def note(event: str, info: Any) -> None:
+            nonlocal began
+            if event == "http11.send_request_headers.started":
+                began = time.monotonic()
+
+        try:
+            answer = await self._prober.get(
+                "/sync/v1/ping", timeout=_PROBE_TIMEOUT, extensions={"trace": note}
             )
         except httpx.HTTPError as error:
             raise WireError(cause_of(error)) from error
         self._check(answer)
-        return answer.content
+        return time.monotonic() - began
 
-    async def probe(self) -> None:
-        """Whether the Back Office answers at all; cheap, on a connection of its own."""
+    async def poll(self, proof: str, wait: float) -> list[str]:
+        """The events that are due within ``wait`` seconds, or a heartbeat, in one answer."""
         try:
-            answer = await self._prober.get("/sync/v1/ping", timeout=_PROBE_TIMEOUT)
+            answer = await self._client.get(
+                "/sync/v1/poke",
+                params={"wait": f"{wait:.2f}"},
+                headers={HEADER: proof},
+                timeout=httpx.Timeout(wait + 10.0),
+            )
         except httpx.HTTPError as error:
             raise WireError(cause_of(error)) from error
         self._check(answer)
+        return [line[6:].strip() for line in answer.text.splitlines() if line.startswith("event:")]
 
-    async def pokes(self, proof: str) -> AsyncIterator[str]:
+    async def pokes(self, proof: str) -> AsyncGenerator[str, None]:
         """The names of the stream's events as they come, heartbeats among them."""
         try:
             async with self._client.stream(
@@ -108,6 +184,21 @@ class Wire:
                 async for line in answer.aiter_lines():
                     if line.startswith("event:"):
                         yield line[6:].strip()
+        except httpx.HTTPError as error:
+            raise WireError(cause_of(error)) from error
+
+    async def snapshot(self, name: str, proof: str, first: int, count: int) -> AsyncIterator[bytes]:
+        """Bytes ``first`` … of the snapshot file ``name``, at most ``count``, as they come."""
+        headers = {HEADER: proof, "Range": f"bytes={first}-{first + count - 1}"}
+        try:
+            async with self._client.stream(
+                "GET", f"/sync/v1/snapshot/{name}", headers=headers
+            ) as answer:
+                if answer.status_code != httpx.codes.PARTIAL_CONTENT:
+                    self._check(answer)
+                    raise WireError(Cause.NONSENSE, answered=True)
+                async for piece in answer.aiter_raw(_PIECE):
+                    yield piece
         except httpx.HTTPError as error:
             raise WireError(cause_of(error)) from error
 
@@ -121,6 +212,14 @@ class Wire:
                 Cause.SERVER_ERROR, True, _seconds(answer.headers.get("Retry-After", ""))
             )
         raise WireError(Cause.NONSENSE, answered=True)
+
+
+def _unsent(connection: socket.socket) -> int:
+    """Bytes that the other end has not confirmed yet; 0 where the system does not tell."""
+    try:
+        return int(struct.unpack("i", fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(4)))[0])
+    except (OSError, ValueError):
+        return 0
 
 
 def _seconds(retry_after: str) -> float | None:

@@ -11,6 +11,7 @@ from stillopen.domain.errors import DomainError
 from stillopen.register.keys import save_device
 from stillopen.register.store.identity import Identity
 from stillopen.register.till import Till
+from stillopen.register.usecases.new_epoch import take_label
 from stillopen.sync.codec import CONTENT_TYPE, BadMessage, pack, unpack
 from stillopen.sync.messages import ActivateAnswer, ActivateRequest, Refusal
 
@@ -58,17 +59,24 @@ async def activate(
     and what the Back Office says: ``license_in_use``, ``unknown_license``, ``revoked`` …
     """
     url = check_url(backoffice, insecure_http)
+    request = activation_request(till, account, license_key)
+    return take_activation(till, url, await _ask(url, request), insecure_http)
+
+
+def activation_request(till: Till, account: str, license_key: str) -> ActivateRequest:
+    """What this device asks with."""
     epoch = till.journal.identity.epoch()
-    request = ActivateRequest(
+    return ActivateRequest(
         account=account.strip(),
         license_key=license_key.strip(),
         public_key=till.device.public_key,
         fingerprint=till.device.fingerprint,
         device=till.device.name,
         epoch=epoch.id if epoch else "",
+        label=epoch.label if epoch else "",
+        receipts=till.journal.receipts_made(),
         software=__version__,
     )
-    return _take(till, url, await _ask(url, request), insecure_http)
 
 
 async def _ask(url: str, request: ActivateRequest) -> ActivateAnswer:
@@ -105,7 +113,7 @@ def _not_a_backoffice(url: str) -> DomainError:
     return DomainError("not_a_backoffice", f"What answers at {url} is not a Stillopen Back Office.")
 
 
-def _take(till: Till, url: str, answer: ActivateAnswer, insecure_http: bool) -> Identity:
+def take_activation(till: Till, url: str, answer: ActivateAnswer, insecure_http: bool) -> Identity:
     """Write down who this register is. Repeated, only the address may differ."""
     present = till.identity
     if present is not None and present.register != answer.register:
@@ -130,7 +138,8 @@ def _take(till: Till, url: str, answer: ActivateAnswer, insecure_http: bool) -> 
     )
     till.clock.heard_server(answer.server_time)
     with till.change("link", "activated"):
-        till.journal.identity.label_epoch(answer.epoch_label)
+        if epoch := till.journal.identity.epoch():
+            take_label(till, epoch.id, answer.epoch_label)
         till.journal.identity.save(identity)
         till.journal.sending.update(
             nonce=answer.nonce, server_epoch=answer.server_epoch, stopped=""

@@ -14,9 +14,9 @@ from stillopen.domain.receipt import Receipt, make_receipt
 from stillopen.domain.shift import with_receipt
 from stillopen.domain.tender import Tender, TenderType
 from stillopen.register.session import Session
-from stillopen.register.store.shifts import Counters
+from stillopen.register.store.shifts import Counters, OpenShift
 from stillopen.register.till import Till
-from stillopen.register.usecases.cart_view import drop_cart
+from stillopen.register.usecases.cart_view import drop_cart, view_of
 from stillopen.register.usecases.record import record, require_shift
 from stillopen.sync.facts import decode_body, decode_payload
 
@@ -82,22 +82,31 @@ def make_sale(till: Till, session: Session, cart: Cart, tenders: Sequence[Tender
         epoch.label if epoch else "",
         counters.receipts + 1,
     )
-    receipt = make_receipt(number, cart, tuple(tenders), till.rules, session.name)
+    seen = view_of(till, cart)  # as it was on the screen
+    receipt = make_receipt(number, cart, tuple(tenders), seen.rules, session.name, seen.totals)
+    return keep_sale(till, session, shift, cart.id, receipt)
+
+
+def keep_sale(
+    till: Till, session: Session, shift: OpenShift, cart_id: str, receipt: Receipt
+) -> Paid:
+    """Everything that a sale changes on the disk; inside a transaction."""
     made = record(
         till,
         "sale",
         receipt,
         session=session,
-        entry_id=cart.id,
+        entry_id=cart_id,
         shift=shift.id,
-        receipt=number,
+        receipt=receipt.number,
         total=receipt.total,
     )
+    counters = till.journal.shifts.counters()
     till.journal.shifts.save_counters(
         Counters(counters.receipts + 1, counters.z, counters.grand_total + receipt.total)
     )
     totals = with_receipt(shift.totals, receipt)
     till.journal.shifts.save(msgspec.structs.replace(shift, totals=totals))
-    till.journal.prints.add(cart.id)
-    drop_cart(till, cart.id)
-    return Paid(id=cart.id, seq=made.seq, occurred_at=made.draft.occurred_at, receipt=receipt)
+    till.journal.prints.add(cart_id)
+    drop_cart(till, cart_id)
+    return Paid(id=cart_id, seq=made.seq, occurred_at=made.draft.occurred_at, receipt=receipt)

@@ -53,9 +53,10 @@ def pay(
     ``tender_excess``, ``bad_tender``, ``not_offline``, ``no_terminal``, ``disk_full``,
     ``payment_pending`` (a card payment under way is missing among the tenders).
     """
-    before = paid_before(till, cart_id)
-    if before is not None:
-        return before
+    if not _is_open(till, cart_id):  # what is open is not paid: one transaction does both
+        before = paid_before(till, cart_id)
+        if before is not None:
+            return before
     check_may_pay(till, session, [t.type for t in tenders])
     with till.change("journal", "cart"):
         cart = _cart_as_seen(till, cart_id, version)
@@ -63,6 +64,11 @@ def pay(
         paid = make_sale(till, session, cart, tenders)
     renew(till)
     return msgspec.structs.replace(paid, signed_out=end_after_sale(till, session))
+
+
+def _is_open(till: Till, cart_id: str) -> bool:
+    cart = till.journal.carts.open_cart()
+    return cart is not None and cart.id == cart_id
 
 
 def _cart_as_seen(till: Till, cart_id: str, version: int) -> Cart:

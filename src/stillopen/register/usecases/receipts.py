@@ -1,4 +1,4 @@
-"""The receipts of this till, as they were made."""
+"""Receipts as they were made: this till's own, and those of the store that came down."""
 
 from datetime import date, datetime
 
@@ -10,14 +10,17 @@ from stillopen.domain.permission import Permission
 from stillopen.domain.receipt import Receipt
 from stillopen.register.session import Session
 from stillopen.register.store.entries import EntryRow
+from stillopen.register.store.live import SharedRow
 from stillopen.register.till import Till
+from stillopen.register.usecases.purge import is_purged
 from stillopen.register.usecases.record import open_shift_id, record
-from stillopen.sync.facts import ReceiptReprinted, decode_body, decode_payload
+from stillopen.sync.facts import EntryBody, ReceiptReprinted, decode_body, decode_payload
 
 
 class ReceiptRow(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the list; ``status`` is sent | unsent | waiting | quarantined."""
 
+    place: int
     seq: int
     id: str
     number: str
@@ -36,47 +39,92 @@ class StoredReceipt(msgspec.Struct, frozen=True, kw_only=True):
     shift: str | None
     status: str
     receipt: Receipt
+    own: bool = (
+        True  # False: another till of the store made it, or this one before its journal began
+    )
 
 
 def list_receipts(
-    till: Till, query: str = "", limit: int = 50, before_seq: int | None = None
+    till: Till, query: str = "", limit: int = 50, before: int | None = None
 ) -> list[ReceiptRow]:
-    """Newest first; ``query`` is part of a number."""
-    rows = till.journal.entries.sales(query.strip(), limit, before_seq)
-    statuses = _statuses(till)
+    """Newest first; ``query`` is part of a number, ``before`` the ``place`` of the last row seen."""
+    rows = till.journal.entries.sales(query.strip(), limit, before)
+    held = _held(till)
     return [
         ReceiptRow(
+            place=row.place,
             seq=row.seq,
             id=row.id,
             number=row.receipt or "",
             occurred_at=row.occurred_at,
             total=row.total or 0,
             cashier=row.employee_name,
-            status=_status(row, statuses),
+            status=_status(till, row, held),
         )
         for row in rows
     ]
 
 
-def _statuses(till: Till) -> tuple[str, int, dict[int, str]]:
-    """(epoch in force, acked seq, seq → status of what the server holds but has not applied)."""
-    held = {x.seq: x.status for x in till.journal.sending.not_applied()}
-    return till.journal.head().epoch, till.journal.sending.state().acked_seq, dict(held)
+def _status(till: Till, row: EntryRow, held: dict[str, str]) -> str:
+    """What the server holds but has not applied has its own word."""
+    return held.get(row.id) or ("sent" if till.journal.sending.is_acked(row) else "unsent")
 
 
-def _status(row: EntryRow, statuses: tuple[str, int, dict[int, str]]) -> str:
-    epoch, acked, held = statuses
-    if row.epoch != epoch:
-        return "sent"
-    return held.get(row.seq) or ("sent" if row.seq <= acked else "unsent")
+def _held(till: Till) -> dict[str, str]:
+    return {x.id: x.status for x in till.journal.sending.not_applied()}
 
 
 def find_receipt(till: Till, number: str) -> StoredReceipt:
-    """``no_such_receipt``."""
+    """Of this till's own, else of the store's; ``no_such_receipt``."""
     found = till.journal.entries.receipt(number.strip())
-    if found is None:
-        raise DomainError("no_such_receipt", f"This till has no receipt “{number[:40]}”.")
-    return _stored(till, *found)
+    if found is not None:
+        return _stored(till, *found)
+    shared = till.live.receipt(number.strip())
+    if shared is not None:
+        return _of_the_store(till, *shared)
+    if is_purged(till) and till.journal.entries.knows_number(number.strip()):
+        raise DomainError(
+            "receipt_purged",
+            f"Receipt “{number[:40]}” is no longer on this till: it is old, and in the Back Office.",
+        )
+    raise DomainError("no_such_receipt", f"This till has no receipt “{number[:40]}”.")
+
+
+def list_store_receipts(
+    till: Till, query: str = "", limit: int = 50, before: tuple[str, str] | None = None
+) -> list[SharedRow]:
+    """Those that came down, newest first: other tills', and this one's from before its journal begins.
+
+    ``query`` is part of a number; ``before``: :func:`place_of` the last row seen.
+    """
+    return till.live.receipts(query.strip(), limit, before)
+
+
+def place_of(row: SharedRow) -> tuple[str, str]:
+    """Where ``row`` stands in the list of the store."""
+    return row.occurred_at.isoformat(), row.id
+
+
+def _of_the_store(till: Till, row: SharedRow, data: bytes) -> StoredReceipt:
+    body = decode_body(data)
+    return StoredReceipt(
+        id=row.id,
+        seq=body.seq,
+        occurred_at=row.occurred_at,
+        local_time=till.local(row.occurred_at),
+        business_day=row.business_day,
+        shift=body.shift,
+        status="sent",
+        receipt=_receipt_in(body),
+        own=False,
+    )
+
+
+def _receipt_in(body: EntryBody) -> Receipt:
+    receipt = decode_payload(body)
+    if not isinstance(receipt, Receipt):
+        raise DomainError("no_such_receipt", "This receipt cannot be read.")
+    return receipt
 
 
 def last_receipt(till: Till) -> StoredReceipt | None:
@@ -86,9 +134,6 @@ def last_receipt(till: Till) -> StoredReceipt | None:
 
 
 def _stored(till: Till, row: EntryRow, body: bytes) -> StoredReceipt:
-    receipt = decode_payload(decode_body(body))
-    if not isinstance(receipt, Receipt):
-        raise DomainError("no_such_receipt", "This receipt cannot be read.")
     return StoredReceipt(
         id=row.id,
         seq=row.seq,
@@ -96,8 +141,8 @@ def _stored(till: Till, row: EntryRow, body: bytes) -> StoredReceipt:
         local_time=till.local(row.occurred_at),
         business_day=row.business_day,
         shift=row.shift,
-        status=_status(row, _statuses(till)),
-        receipt=receipt,
+        status=_status(till, row, _held(till)),
+        receipt=_receipt_in(decode_body(body)),
     )
 
 
@@ -120,5 +165,6 @@ def reprint(till: Till, session: Session, number: str) -> StoredReceipt:
     with till.change("journal"):
         fact = ReceiptReprinted(receipt=found.receipt.number)
         record(till, "receipt_reprinted", fact, session=session, shift=open_shift_id(till))
-        till.journal.prints.add(found.id)
+        if found.own:
+            till.journal.prints.add(found.id)
     return found

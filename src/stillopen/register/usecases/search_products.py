@@ -1,9 +1,12 @@
 """Finding products by name, SKU or barcode; tiles and price checks."""
 
+from decimal import Decimal
+
 import msgspec
 
 from stillopen.domain.policy import Capability
 from stillopen.domain.pricing import price_at
+from stillopen.domain.quantity import format_quantity
 from stillopen.register.store.catalogue import Item
 from stillopen.register.till import Till
 
@@ -23,7 +26,7 @@ class ProductView(msgspec.Struct, frozen=True, kw_only=True):
     colour: str  # of its category
     picture: str
     stopped: bool
-    available: str | None  # last known stock, decimal string; None when not known
+    available: str | None  # last known stock less what was sold here since, decimal string; or None
 
 
 def search_products(till: Till, text: str, limit: int = 50, offset: int = 0) -> list[ProductView]:
@@ -51,6 +54,7 @@ def views(till: Till, items: list[Item]) -> list[ProductView]:
         return []
     now = till.local_now()
     currency = till.rules.currency
+    stock = till.stock.available([item.id for item in items])
     colours = {key: record.colour for key, record in till.catalogue.categories()}
     return [
         ProductView(
@@ -66,7 +70,11 @@ def views(till: Till, items: list[Item]) -> list[ProductView]:
             colour=colours.get(item.record.category or "", ""),
             picture=item.record.picture,
             stopped=item.record.stopped,
-            available=None,
+            available=_decimal(stock.get(item.id)),
         )
         for item in items
     ]
+
+
+def _decimal(milli: int | None) -> str | None:
+    return None if milli is None else format_quantity(Decimal(milli).scaleb(-3))

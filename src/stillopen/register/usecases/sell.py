@@ -11,6 +11,7 @@ from stillopen.domain.quantity import format_quantity, parse_quantity
 from stillopen.domain.tender import Tender
 from stillopen.register.session import Session
 from stillopen.register.till import Till
+from stillopen.register.usecases.cart_view import renew
 from stillopen.register.usecases.change_cart import MAX_TEXT, check_text
 from stillopen.register.usecases.checkout import Paid, check_may_pay, make_sale, paid_before
 from stillopen.register.usecases.record import require_shift, require_welcome
@@ -52,6 +53,8 @@ def sell(
     with till.change("journal"):
         paid = make_sale(till, session, cart, tenders)
         till.journal.requests.remember(sale_id, "sale", asked, sale_id, paid.occurred_at)
+    if sale_id == till.next_cart:  # the id of the empty cart on the screen: it is taken now
+        renew(till)
     return paid
 
 

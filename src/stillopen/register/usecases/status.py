@@ -7,6 +7,7 @@ import msgspec
 
 from stillopen import __version__
 from stillopen.register.linkview import CAUSES, INDICATOR, LineState
+from stillopen.register.mirror import MirrorView
 from stillopen.register.store.identity import Identity
 from stillopen.register.till import Till
 from stillopen.register.usecases.sign_in import MAX_STRIKES
@@ -32,6 +33,12 @@ _SENTENCES: dict[LineState, str] = {
         "This register needs a newer version to sync; what it sold is kept here"
     ),
 }
+#: A copied disk: it was activated, but not on this machine.
+_STRANGE = (
+    "This till runs on another machine than the one that was activated; what it sells is handed in, "
+    "prices and people stay as they are until it is activated here"
+)
+_GIVEN_BACK = "This register was deactivated; its journal is kept here, all of it was sent"
 _NEVER = (LineState.NOT_ACTIVATED, LineState.NEVER_SYNCED)
 
 
@@ -68,6 +75,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     blocked: bool
     clock_jump: bool
     disk_low: bool
+    mirror: MirrorView | None
 
 
 def status(till: Till) -> Status:
@@ -95,7 +103,7 @@ def status(till: Till) -> Status:
         epoch=head.epoch,
         head_seq=head.seq,
         head_hash=head.hash.hex(),
-        acked_seq=sending.acked_seq,
+        acked_seq=till.journal.sending.ack().seq,
         products=till.catalogue.count("product"),
         incoming=till.link.incoming,
         last_exchange_at=sending.last_exchange_at,
@@ -105,6 +113,7 @@ def status(till: Till) -> Status:
         blocked=till.journal.pins.state().strikes >= MAX_STRIKES,
         clock_jump=till.clock_jump() is not None,
         disk_low=till.journal.disk_is_low(),
+        mirror=till.mirror.view() if till.mirror is not None else None,
         **_names(till),
     )
 
@@ -147,17 +156,29 @@ def _word(state: str, line: LineState, unsent: Unsent, held: Counter[str]) -> st
     if state == "sending":
         if unsent.count:
             return f"Sending {unsent.count}"
-        return f"{held.total()} held back" if held.total() else "Syncing"
+        if held["quarantined"]:
+            return f"{held['quarantined']} errored"
+        return f"{held['waiting']} waiting" if held["waiting"] else "Syncing"
     return _WORDS[line]
 
 
 def _sentence(till: Till, state: str, line: LineState, unsent: Unsent, held: Counter[str]) -> str:
     if state == "synced":
         return "All data is synced"
-    parts = [_SENTENCES.get(line, ""), _unsent(till, unsent)]
+    parts = [_of_line(till, line), _unsent(till, unsent)]
     if line not in _NEVER:
         parts.append(_held(till, state, held))
     return ". ".join(part for part in parts if part)
+
+
+def _of_line(till: Till, line: LineState) -> str:
+    """Not activated can be: not yet, not any more, or not on this machine."""
+    if line is not LineState.NOT_ACTIVATED:
+        return _SENTENCES.get(line, "")
+    if till.identity is not None:
+        return _STRANGE
+    given_back = len(till.journal.identity.all_epochs()) > len(till.journal.identity.epochs())
+    return _GIVEN_BACK if given_back else _SENTENCES[line]
 
 
 def _unsent(till: Till, unsent: Unsent) -> str:
@@ -175,13 +196,24 @@ def _unsent(till: Till, unsent: Unsent) -> str:
 def _held(till: Till, state: str, held: Counter[str]) -> str:
     """What stands in the way of *synced* besides what is unsent."""
     if held.total():
-        kept = counted(held.total(), "record needs", "records need")
-        return f"{kept} attention in the Back Office, where it is stored"
+        rest = "" if till.journal.sending.unsent().count else "; everything else is sent"
+        return _held_back(held) + rest
     if till.journal.sending.unsent().count:
         return ""
     if state == "sending":
         return "Changes from the Back Office are still being fetched"
     return "Everything made here is sent" + _last_heard(till)
+
+
+def _held_back(held: Counter[str]) -> str:
+    """Errored ones need somebody; those that wait follow by themselves."""
+    errored, waiting = held["quarantined"], held["waiting"]
+    if not errored:
+        return f"{counted(waiting, 'record waits', 'records wait')} in the Back Office"
+    stored = "where it is stored" if errored == 1 else "where they are stored"
+    needs = counted(errored, "record needs", "records need")
+    behind = f", and {counted(waiting, 'waits', 'wait')} behind" if waiting else ""
+    return f"{needs} attention in the Back Office, {stored}{behind}"
 
 
 def _last_heard(till: Till) -> str:
@@ -224,4 +256,5 @@ def status_json(status: Status) -> dict[str, object]:
         "version": status.version,
         "shift_open": status.shift_open,
         "blocked": status.blocked,
+        "mirror": status.mirror,
     }

@@ -21,6 +21,7 @@ from stillopen.register.usecases.activate import activate
 from stillopen.register.usecases.change_cart import check_text
 from stillopen.register.usecases.clear_cache import clear_cache
 from stillopen.register.usecases.close_register import close_register
+from stillopen.register.usecases.deactivate import deactivate
 from stillopen.register.usecases.open_register import open_register
 from stillopen.register.usecases.pay import Paid
 from stillopen.register.usecases.receipts import StoredReceipt, find_receipt
@@ -139,6 +140,11 @@ async def post_activate(request: Request) -> Json:
     )
 
 
+async def post_deactivate(request: Request) -> Json:
+    identity = await deactivate(till_of(request), require_session(request))
+    return Json({"store": identity.store_code, "register": identity.register_name})
+
+
 # -- the shift ------------------------------------------------------------------------------
 
 
@@ -221,6 +227,7 @@ def _receipt(stored: StoredReceipt) -> dict[str, object]:
         "business_day": stored.business_day,
         "shift": stored.shift,
         "status": stored.status,
+        "own": stored.own,
     }
 
 
@@ -289,6 +296,7 @@ ROUTES = [
     Route("/sync", post_sync, methods=["POST"]),
     Route("/clear-cache", post_clear_cache, methods=["POST"]),
     Route("/activate", post_activate, methods=["POST"]),
+    Route("/deactivate", post_deactivate, methods=["POST"]),
     Route("/shift/open", post_shift_open, methods=["POST"]),
     Route("/shift/close", post_shift_close, methods=["POST"]),
     Route("/shift/report", get_shift_report, methods=["GET"]),

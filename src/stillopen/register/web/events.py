@@ -1,7 +1,7 @@
 """``/ui/events``: what the till says to an open page by itself, as server-sent events.
 
 ``line``       state of the line, counts, stage and cart version, whenever they differ from the last one
-``catalogue``  a new generation of the catalogue is in force
+``catalogue``  a new generation of the catalogue is in force, or a figure of the stock is another
 ``beat``       every two seconds, so that a page notices a till that went silent
 """
 
@@ -41,7 +41,8 @@ class Listener:
     async def wait(self) -> set[str]:
         """The topics since the last call; empty after :data:`_BEAT` seconds of silence."""
         try:
-            await asyncio.wait_for(self._news.wait(), _BEAT)
+            async with asyncio.timeout(_BEAT):
+                await self._news.wait()
         except TimeoutError:
             return set()
         if "stop" not in self._topics:
@@ -63,7 +64,7 @@ async def _stream(request: Request) -> AsyncIterator[str]:
     till: Till = request.app.state.till
     token = request.cookies.get(cookie_name(request, "session"))
     listener = Listener(till)
-    said = ""
+    said, stock = "", till.stock.mark()
     try:
         yield "retry: 500\n\n"
         while True:
@@ -74,7 +75,8 @@ async def _stream(request: Request) -> AsyncIterator[str]:
             topics = await listener.wait()
             if "stop" in topics:
                 return
-            if "catalogue" in topics:
+            before, stock = stock, till.stock.mark()
+            if "catalogue" in topics or stock != before:
                 yield "event: catalogue\ndata: {}\n\n"
             if not topics:
                 yield "event: beat\ndata: {}\n\n"

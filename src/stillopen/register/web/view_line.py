@@ -58,7 +58,7 @@ def line_view(till: Till) -> LineView:
     calm = now.indicator == "green"
     return LineView(
         status=now,
-        icon=ICONS.get(now.state, "idle"),
+        icon=_icon(now),
         since=f" since {when(till, now.since)}" if now.since and now.indicator in _LASTS else "",
         message=_trouble(now) + (_calm_message(till, now) if calm else _message(now)),
         held=_held(now),
@@ -68,10 +68,22 @@ def line_view(till: Till) -> LineView:
     )
 
 
+def _icon(now: Status) -> str:
+    """What is held back is no longer on its way."""
+    if now.state == "sending" and not now.unsent.count:
+        if now.quarantined:
+            return "warn"
+        return "clock" if now.waiting else "sync"
+    return ICONS.get(now.state, "idle")
+
+
 def _trouble(now: Status) -> str:
     """What somebody has to do something about, whatever the line is like."""
     if now.disk_low:
         return "The disk of this till is almost full: call support before it cannot sell. "
+    if now.mirror is not None and now.mirror.missing:
+        entries = count(now.mirror.missing, "entry is", "entries are")
+        return f"{entries} on this disk alone: the mirror fails ({now.mirror.trouble}). "
     if now.clock_jump:
         return "The clock jumped: a manager confirms the time in Settings. "
     return ""
@@ -83,9 +95,15 @@ def _calm_message(till: Till, now: Status) -> str:
     return now.sentence
 
 
+def _advice(now: Status) -> str:
+    if now.state == "not_activated" and now.register:
+        return f"{_SELLING} Activate this machine to get new prices."
+    return ADVICE.get(now.state, "")
+
+
 def _message(now: Status) -> str:
     cause = now.cause_words[:1].upper() + now.cause_words[1:]
-    parts = (f"{cause}." if cause else "", ADVICE.get(now.state, ""))
+    parts = (f"{cause}." if cause else "", _advice(now))
     return " ".join(p for p in parts if p)
 
 
@@ -102,5 +120,5 @@ def _held(now: Status) -> str:
 def line_parts(till: Till, selling: bool) -> dict[str, str]:
     """Element id → its inner HTML, for the page and for the live updates."""
     line = line_view(till)
-    names = ("indicator", "line", "sync", "where")
+    names = ("indicator", "line", "sync", "where", "errors")
     return {n: render(f"parts/{n}.html", line=line, selling=selling) for n in names}

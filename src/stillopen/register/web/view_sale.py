@@ -1,5 +1,6 @@
 """What the order screen shows: tiles, cart, and the change of the sale that was just made."""
 
+from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 import msgspec
@@ -18,6 +19,7 @@ from stillopen.register.usecases.search_products import (
 )
 
 PAGE = 60  # tiles shown at once; the rest follows on request
+_FRESH = timedelta(minutes=2)  # a till in touch with the Back Office hears of the stock more often
 
 
 class Tab(msgspec.Struct, frozen=True):
@@ -34,6 +36,8 @@ class TilesView(msgspec.Struct, frozen=True, kw_only=True):
     empty: bool  # the catalogue has no product at all
     refresh: str  # where the same tiles come from again
     more: str  # where more of them come from, or ""
+    as_of: datetime | None  # of the stock
+    stale: bool  # it is shown, and not as of now
 
 
 def tabs_of(till: Till) -> list[Tab]:
@@ -54,6 +58,8 @@ def tiles_view(till: Till, tab: str = "", q: str = "", limit: int = PAGE) -> Til
     except DomainError as error:
         problem = error.message
     query = {"q": q} if q else {"tab": current}
+    as_of = till.stock.as_of()
+    counted = as_of is not None and any(view.available for view in found)
     return TilesView(
         tabs=tabs,
         current=current,
@@ -65,6 +71,8 @@ def tiles_view(till: Till, tab: str = "", q: str = "", limit: int = PAGE) -> Til
         more="/ui/tiles?" + urlencode({**query, "limit": limit + PAGE})
         if len(found) > limit
         else "",
+        as_of=as_of,
+        stale=counted and as_of is not None and till.clock.now() - as_of > _FRESH,
     )
 
 

@@ -6,8 +6,11 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from stillopen.domain.errors import DomainError
+from stillopen.domain.permission import Permission
 from stillopen.register.usecases.check_clock import clock_jump, confirm_clock
 from stillopen.register.usecases.clear_cache import clear_cache
+from stillopen.register.usecases.deactivate import deactivate
+from stillopen.register.usecases.status import status
 from stillopen.register.web.pages.frame import Signed, Ui, page
 from stillopen.register.web.view import count
 
@@ -37,6 +40,7 @@ async def account(ui: Ui) -> Response:
     return ui.page(
         "settings.html",
         backoffice=identity.backoffice,
+        SETTINGS=Permission.SETTINGS,
         clock_offset=_offset(ui),
         jump=clock_jump(ui.till),
     )
@@ -71,6 +75,23 @@ async def clear(ui: Ui) -> Response:
     return ui.go("/support", Signed("green", "Cache cleared", f"{count(rows, 'record')} received."))
 
 
+async def ask_deactivate(ui: Ui) -> Response:
+    """What it means, and the button that does it."""
+    ui.who.require(Permission.SETTINGS)
+    return ui.page("deactivate.html", now=status(ui.till), problem="")
+
+
+async def give_back(ui: Ui) -> Response:
+    try:
+        identity = await deactivate(ui.till, ui.who)
+    except DomainError as error:
+        return ui.page("deactivate.html", now=status(ui.till), problem=error.message)
+    name = f"{identity.store_code}-{identity.register_name}"
+    return ui.go(
+        "/", Signed("green", f"{name} is deactivated", "Its journal stays on this device.")
+    )
+
+
 async def support(ui: Ui) -> Response:
     return ui.page("support.html")
 
@@ -83,6 +104,8 @@ routes: list[BaseRoute] = [
     Route("/settings", page(account, "open")),
     Route("/settings/theme", page(theme, "open"), methods=["POST"]),
     Route("/settings/clock", page(clock, "open"), methods=["POST"]),
+    Route("/settings/deactivate", page(ask_deactivate, "open"), methods=["GET"]),
+    Route("/settings/deactivate", page(give_back, "open"), methods=["POST"]),
     Route("/clear-cache", page(clear, "open"), methods=["POST"]),
     Route("/support", page(support, "open")),
     Route("/help", page(show_help, "open")),

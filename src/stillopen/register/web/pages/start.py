@@ -72,7 +72,7 @@ async def hops(ui: Ui) -> Response:
     """Try each step of the way to the Back Office anew."""
     identity = ui.till.identity
     typed = ui.request.query_params.get("backoffice", "")
-    found = await probe_hops(identity.backoffice if identity else typed)
+    found = await probe_hops(identity.backoffice if identity else typed, ui.till)
     return ui.part("parts/hops.html", hops=found, advice=advice_for(found))
 
 

@@ -9,6 +9,11 @@ from stillopen.register.till import SyncResult
 from stillopen.register.usecases.status import status
 from stillopen.register.web.pages.frame import Signed, Ui, page
 from stillopen.register.web.view import cash, count
+from stillopen.register.web.view_quality import quality_view
+from stillopen.sync.reasons import reason_of
+
+#: Lines of the history on one page.
+HISTORY = 20
 
 #: kind of entry → what people call it.
 KINDS = {
@@ -26,31 +31,22 @@ KINDS = {
     "payment_outcome": "Card payment answered",
 }
 
-#: code of the server → the reason in words; other codes are shown as they are.
-REASONS = {
-    "needs_newer_server": "the Back Office is too old for it and applies it after its upgrade",
-    "bad_hash": "a damaged row of this till's disk",
-    "bad_payload": "the Back Office cannot read it",
-}
-
 
 async def overview(ui: Ui) -> Response:
+    asked = ui.request.query_params.get("before", "")
+    before = int(asked) if asked.isdecimal() and len(asked) < 16 else None
+    history, older = ui.till.journal.sending.history_page(HISTORY, before)
     return ui.page(
         "sync.html",
         tab="overview",
-        history=ui.till.journal.sending.history(30),
+        here=f"/sync?before={before}" if before else "/sync",
+        history=history,
+        older=f"/sync?before={older}" if older else "",
+        newest="/sync" if before else "",
         cursors=ui.till.catalogue.cursors(),
-        quality=_quality(ui),
+        quality=quality_view(ui.till.link.quality),
         causes={code: words[:1].upper() + words[1:] for code, words in CAUSES.items()},
     )
-
-
-def _quality(ui: Ui) -> str:
-    link = ui.till.link
-    if link.round_trip is None:
-        return "not measured yet"
-    speed = f", {link.throughput / 1000:.0f} kB/s" if link.throughput else ""
-    return f"{link.round_trip * 1000:.0f} ms for an answer{speed}"
 
 
 async def items(ui: Ui) -> Response:
@@ -59,7 +55,7 @@ async def items(ui: Ui) -> Response:
         tab="status",
         items=ui.till.journal.sending.unsent_items(200),
         kinds=KINDS,
-        reasons=REASONS,
+        reason_of=lambda code: reason_of(code, held=True),
     )
 
 
@@ -96,19 +92,38 @@ def _done(ui: Ui, result: SyncResult) -> dict[str, str]:
 
 
 async def retry(ui: Ui) -> Response:
-    """Have the Back Office apply again what it could not."""
-    before = status(ui.till).quarantined
+    """Have the Back Office apply again what it could not, and say how far that went."""
+    before = _errored(ui)
     try:
         await ui.till.sync_now(retry=True)
     except DomainError as error:
         return ui.go("/sync/status", Signed("red", error.message, "Nothing is lost by waiting."))
-    left = status(ui.till).quarantined
-    if left:
-        fixed = f"{max(before - left, 0)} of {before} booked. The Back Office's Exceptions say why."
-        return ui.go("/sync/status", Signed("yellow", f"{left} still errored", fixed))
-    return ui.go(
-        "/sync/status", Signed("green", "Synced successfully", "Nothing is errored any more.")
-    )
+    return ui.go("/sync/status", _retried(before, _errored(ui), _held(ui)))
+
+
+def _errored(ui: Ui) -> set[str]:
+    held = ui.till.journal.sending.not_applied()
+    return {x.id for x in held if x.status == "quarantined"}
+
+
+def _held(ui: Ui) -> set[str]:
+    return {x.id for x in ui.till.journal.sending.not_applied()}
+
+
+def _retried(before: set[str], errored: set[str], held: set[str]) -> Signed:
+    """``2 of 3 were applied; 1 still needs attention in the Back Office.``"""
+    applied = len(before - held)
+    if not errored:
+        return Signed("green", "Nothing is errored any more", f"{_were(applied)} applied.")
+    needs = "needs" if len(errored) == 1 else "need"
+    left = f"{len(errored)} still {needs} attention in the Back Office"
+    title = f"{applied} of {count(len(before), 'entry', 'entries')} applied" if before else left
+    tone = "yellow" if applied else "red"
+    return Signed(tone, title, f"{left}: its page Exceptions says why and what can be done.")
+
+
+def _were(number: int) -> str:
+    return "1 was" if number == 1 else f"{number} were"
 
 
 routes: list[BaseRoute] = [

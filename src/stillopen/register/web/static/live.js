@@ -101,6 +101,7 @@ async function refreshTiles() {
   const response = await fetch(box.dataset.refresh, { headers: { "HX-Request": "true" } }).catch(() => null);
   if (!response?.ok || !box.isConnected) return;
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+  if (!fresh.getElementById("tiles")) return; // nobody is signed in any more, or the shift is closed
   const now = [...fresh.querySelectorAll(".tile")];
   const shown = [...box.querySelectorAll(".tile")];
   const same = now.length === shown.length && now.every((tile, i) => tile.id === shown[i].id);
@@ -114,6 +115,7 @@ async function refreshTiles() {
   }
   now.forEach((tile, i) => {
     if (tile.innerHTML !== shown[i].innerHTML) shown[i].innerHTML = tile.innerHTML;
+    if (tile.title !== shown[i].title) shown[i].title = tile.title;
     if (tile.className !== shown[i].className) shown[i].className = tile.className;
   });
 }
