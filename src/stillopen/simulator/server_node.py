@@ -1,0 +1,309 @@
+"""The Back Office of a run: real Django on a real SQLite file, called without HTTP."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import django.db
+from django.db import connection, connections
+
+from stillopen.backoffice.accounts.models import Account, Employee, Store
+from stillopen.backoffice.catalogue import verbs as catalogue
+from stillopen.backoffice.catalogue.models import Product
+from stillopen.backoffice.catalogue.publishing import publish_drafts
+from stillopen.backoffice.devices import verbs as devices
+from stillopen.backoffice.devices.activation import activate
+from stillopen.backoffice.devices.epochs import forget_labels
+from stillopen.backoffice.devices.models import Register
+from stillopen.backoffice.feed.epoch import set_server_epoch
+from stillopen.backoffice.home import database_settings
+from stillopen.backoffice.ingest import known
+from stillopen.backoffice.ingest.models import ExceptionItem
+from stillopen.backoffice.ingest.receive import exchange
+from stillopen.backoffice.ingest.refused import Refused
+from stillopen.backoffice.ingest.retry import retry_exception, retry_register
+from stillopen.backoffice.worker.worker import Worker
+from stillopen.domain.errors import DomainError
+from stillopen.simulator.disk import Image, put_image, take_image
+from stillopen.simulator.transcript import brief
+from stillopen.simulator.wire import Answer
+from stillopen.simulator.world import Killed, World
+from stillopen.sync.messages import ActivateAnswer, ActivateRequest
+
+FILE = "backoffice.db"
+WORK = (2.0, 900.0)  # seconds until the worker looks for what is due: most looks are elided
+REBOOT = (1.0, 20.0)  # seconds that a killed server is away
+
+
+def point_django(folder: Path) -> None:
+    """Make the SQLite file in ``folder`` Django's database. It never waits for a lock: time stands still."""
+    connections.close_all()
+    known.forget_all()
+    settings: dict[str, Any] = database_settings(folder, "")
+    settings["OPTIONS"] = {**settings["OPTIONS"], "timeout": 0}
+    connections.settings = connections.configure_settings({"default": settings})
+    with suppress(AttributeError):
+        del connections["default"]
+
+
+class Trap:
+    """Springs at a statement of the server's: ``left`` statements from now."""
+
+    def __init__(self) -> None:
+        self.left = 0
+        self.spring: Callable[[], None] | None = None
+
+    def set(self, statements: int, spring: Callable[[], None]) -> None:
+        self.left, self.spring = statements, spring
+
+    def __call__(self, execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        # Rolling back fails on no disk.
+        if not sql.startswith("ROLLBACK"):
+            self.left -= 1
+            if self.left < 0 and self.spring is not None:
+                spring, self.spring = self.spring, None
+                spring()
+        return execute(sql, params, many, context)
+
+
+class ServerNode:
+    """``watch`` hears of each exchange right after it; the oracle sits there."""
+
+    def __init__(self, world: World, template: Path) -> None:
+        self.world = world
+        self.folder = world.folder / "backoffice"
+        put_image(self.folder, {FILE: (template / FILE).read_bytes()})
+        point_django(self.folder)
+        self.account = Account.objects.get()
+        self.up = True
+        self.life = 0  # counts how often the file was opened anew
+        self.trap = Trap()
+        self.back: list[Callable[[], None]] = []
+        self.watch: list[Callable[[str, bytes, Answer], None]] = []
+        self.restored: list[Callable[[], None]] = []
+        self.published: list[Callable[[], None]] = []
+        self.worked: list[Callable[[], None]] = []
+        self._worker = Worker()
+        self._work_due = False
+
+    # -- exchanges ---------------------------------------------------------------------------
+
+    def handle(self, who: str, proof: str, body: bytes) -> Answer | None:
+        if not self.up:
+            self.world.say("server", f"is down; {who} gets no answer")
+            return None
+        try:
+            with self._trapped():
+                answer = self._exchange(proof, body)
+        except Killed:
+            self.die()
+            return None
+        words = f"answers {who} {answer.status} {answer.code or brief(answer.body)}"
+        self.world.say("server", words)
+        for watcher in self.watch:
+            watcher(who, body, answer)
+        return answer
+
+    def work_soon(self, within: float = WORK[1]) -> None:
+        """Something may be due for the worker."""
+        if not self._work_due:
+            self._work_due = True
+            self.world.after(self.world.rng.uniform(WORK[0], within), self._work)
+
+    def _work(self) -> None:
+        """What the worker process does when it looks: everything that is due."""
+        self._work_due = False
+        if not self.up:
+            return
+        did = False
+        try:
+            while self._worker.step(self.world.now()):
+                did = True
+        except django.db.Error as error:
+            self.world.say("server", f"the worker stumbles over {error}")
+            self.work_soon()
+        if did:
+            for watcher in self.worked:
+                watcher()
+
+    @property
+    def busy(self) -> bool:
+        return self._work_due
+
+    def _exchange(self, proof: str, body: bytes) -> Answer:
+        register, _, signature = proof.partition(":")
+        try:
+            data = exchange(register, body, bytes.fromhex(signature), self.world.now())
+        except Refused as refused:
+            return Answer(refused.status, b"", refused.code, refused.retry_after)
+        return Answer(200, data)
+
+    @contextmanager
+    def _trapped(self) -> Iterator[None]:
+        if self.trap.spring is None:
+            yield
+            return
+        with connection.execute_wrapper(self.trap):
+            yield
+
+    def activate(self, request: ActivateRequest) -> ActivateAnswer:
+        """Raises ``DomainError offline`` while the server is down."""
+        if not self.up:
+            raise DomainError("offline", "The Back Office cannot be reached.")
+        return activate(request, self.world.now())
+
+    # -- faults ------------------------------------------------------------------------------
+
+    def die(self) -> None:
+        """The process ends where it is; what was committed is on the disk."""
+        self.world.fault("server_killed")
+        self.world.say("server", "is killed")
+        self.stop()
+        self.world.after(self.world.rng.uniform(*REBOOT), self.start)
+
+    def stop(self) -> None:
+        self.up = False
+        self.trap = Trap()
+        image = take_image(self.folder)
+        connections.close_all()
+        known.forget_all()
+        put_image(self.folder, image)
+
+    def start(self) -> None:
+        if not self.up:
+            self.up = True
+            self.life += 1
+            self._worker = Worker()
+            self.work_soon()
+            self.world.say("server", "is up again")
+            for watcher in self.back:
+                watcher()
+
+    def set_kill(self, statements: int) -> None:
+        def spring() -> None:
+            raise Killed("server")
+
+        self.trap.set(statements, spring)
+
+    def set_failure(self, statements: int, words: str) -> None:
+        """One statement fails as on a failing disk."""
+
+        def spring() -> None:
+            self.world.fault("server_io_error")
+            raise django.db.OperationalError(words)
+
+        self.trap.set(statements, spring)
+
+    def fill_disk(self) -> Callable[[], None]:
+        """No page more fits; returns what makes room again."""
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA page_count")
+            pages = cursor.fetchone()[0]
+            cursor.execute(f"PRAGMA max_page_count = {pages}")
+        self.world.say("server", f"has a full disk at {pages} pages")
+
+        def free() -> None:
+            with connection.cursor() as cursor:
+                cursor.execute("PRAGMA max_page_count = 1073741823")
+            self.world.say("server", "has room again")
+
+        return free
+
+    def lock_database(self) -> Callable[[], None]:
+        """Somebody else writes for a while; returns what ends it."""
+        other = sqlite3.connect(self.folder / FILE, isolation_level=None, timeout=0)
+        other.execute("BEGIN IMMEDIATE")
+        self.world.say("server", "is locked by another writer")
+
+        def unlock() -> None:
+            with suppress(sqlite3.Error):
+                other.execute("ROLLBACK")
+            other.close()
+
+        return unlock
+
+    def backup(self) -> Image:
+        self.world.say("server", "is backed up")
+        return take_image(self.folder)
+
+    def restore(self, image: Image, raise_epoch: bool = True) -> None:
+        connections.close_all()
+        known.forget_all()
+        put_image(self.folder, image)
+        if raise_epoch:
+            set_server_epoch(self.world.bytes.randbytes(16).hex())
+            forget_labels()
+        self.up = True
+        self.life += 1
+        self._worker = Worker()
+        self.work_soon()
+        how = "with a new server epoch" if raise_epoch else "without anybody saying so"
+        self.world.say("server", f"is restored from a backup, {how}")
+        for watcher in self.restored:
+            watcher()
+
+    def attempt(self, action: Callable[[], object]) -> bool:
+        """What a person does there; False where the server is down or cannot."""
+        if not self.up:
+            return False
+        try:
+            action()
+        except django.db.Error as error:
+            self.world.fault("server_refused_a_person")
+            self.world.say("server", f"cannot: {error}")
+            return False
+        return True
+
+    # -- people ------------------------------------------------------------------------------
+
+    def register(self, name: str) -> Register:
+        return Register.objects.select_related("store", "account").get(name=name)
+
+    def new_key(self, name: str) -> str:
+        return devices.new_license_key(self.register(name), None)
+
+    def revoke(self, name: str) -> None:
+        devices.revoke(self.register(name), None)
+        self.world.say("server", f"revokes {name}")
+
+    def move(self, name: str, store: str) -> None:
+        """To another store: no screen does it yet, the row does."""
+        row = self.register(name)
+        Register.objects.filter(id=row.id).update(
+            store=Store.objects.get(account=self.account, code=store)
+        )
+        self.world.say("server", f"moves {name} to {store}")
+
+    def change_price(self, sku: str, price: int) -> None:
+        product = Product.objects.select_related("account").get(sku=sku)
+        catalogue.change_product(product, {"price": price}, None)
+
+    def stop_product(self, sku: str, stopped: bool) -> None:
+        product = Product.objects.get(sku=sku)
+        catalogue.stop_products(self.account, [product.id], stopped, None)
+        self._published(f"{sku} is {'sold out' if stopped else 'there again'}")
+
+    def publish(self) -> None:
+        done = publish_drafts(self.account, None, "simulator")
+        self._published(f"publication {done.number} of {done.records} records")
+
+    def _published(self, words: str) -> None:
+        self.world.say("server", f"publishes: {words}")
+        for watcher in self.published:
+            watcher()
+
+    def say_yes(self) -> int:
+        """A person looks at all exceptions: what waits for a yes gets it. Returns how many."""
+        waiting = ExceptionItem.objects.filter(resolved_at=None, code="after_revocation")
+        ids = list(waiting.order_by("created_at", "id").values_list("id", flat=True))
+        for item in ids:
+            retry_exception(self.account.id, item, self.world.now())
+        return len(ids)
+
+    def retry(self, name: str) -> None:
+        retry_register(self.register(name).id, self.world.now())
+
+    def employee(self) -> Employee:
+        return Employee.objects.order_by("code").first() or Employee()
