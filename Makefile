@@ -2,10 +2,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 KILLS ?= 200
+SEED ?= 1
+SEEDS ?= 10000
 DEMO_DIR ?= var/demo
 JOBS ?= 2
 
-.PHONY: install demo test lint format unit serial soak screenshots errors lock needs clean
+.PHONY: install demo test bench lint format unit stories serial soak screenshots errors lock needs clean
 
 install: .venv/.installed
 
@@ -21,10 +23,15 @@ install: .venv/.installed
 demo: install
 	@$(BIN)/stillopen demo --dir $(DEMO_DIR)
 
-test: install needs lint unit serial
+test: install needs lint unit stories serial
 
+# One more than there are processors: some wait for a database.
 unit:
-	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile -m "not serial and not soak"
+	$(BIN)/python -m pytest -q -n $$(($(JOBS) + 1)) --dist loadfile -m "not serial and not story and not soak"
+
+# They wait more than they work: twice as many at once as there are processors.
+stories:
+	$(BIN)/python -m pytest -q -n $$((2 * $(JOBS))) --dist worksteal -m "story and not soak"
 
 serial:
 	$(BIN)/python -m pytest -q -m "serial and not soak"
@@ -40,8 +47,16 @@ format: install
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
+# The fleet simulator on two processes; a failing seed is named and prints its transcript.
+simulate: install
+	$(BIN)/stillopen simulate --seed $(SEED) --runs $(SEEDS) --jobs $(JOBS)
+
 soak: install needs
 	$(BIN)/python -m pytest -q -s -m soak --kills $(KILLS)
+
+# Each figure beside its limit in the same run: make bench, make bench BENCH=upload
+bench: install needs
+	$(BIN)/stillopen bench $(or $(BENCH),sync)
 
 screenshots: install needs
 	$(BIN)/python -m tests.e2e.screenshots docs/pictures

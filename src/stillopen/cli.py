@@ -19,11 +19,16 @@ from stillopen.domain.errors import DomainError
 #: command → (where its click group is, what it is for)
 PROGRAMS = {
     "backoffice": ("stillopen.backoffice.cli:backoffice", "The server: set up, import, serve."),
+    "bench": ("stillopen.bench.cli:bench", "Measurements, each beside its limit in the same run."),
     "demo": (
         "stillopen.demo.cli:demo",
         "A demo shop on this machine, with a line that can be cut.",
     ),
     "journal": ("stillopen.register.cli:journal", "Check or export the journal of a register."),
+    "simulate": (
+        "stillopen.simulator.cli:simulate",
+        "A simulated fleet under faults: do the invariants hold?",
+    ),
     "register": ("stillopen.register.cli:register", "The till: activate, serve, status."),
 }
 

@@ -143,7 +143,7 @@ def check(shop: Shop, register: Register, clients: list[Client]) -> None:
     assert sorted(e["id"] for e in entries if e["kind"] == "sale") == sorted(answered)
 
 
-@pytest.mark.serial
+@pytest.mark.story
 def test_twenty_kills(shop: Shop) -> None:
     crash(shop, 20)
 

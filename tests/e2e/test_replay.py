@@ -51,7 +51,7 @@ def amount(goods: Goods, chance: random.Random) -> str:
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Iterator[Shop]:
-    shop = Shop(tmp_path).make(PRODUCTS, tax="19")
+    shop = Shop(tmp_path).make(PRODUCTS)
     shop.backoffice.start()
     yield shop
     shop.close()

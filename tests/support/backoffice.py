@@ -17,6 +17,7 @@ os.environ["STILLOPEN_SECRET_KEY"] = "of the tests"
 os.environ["DJANGO_SETTINGS_MODULE"] = "stillopen.backoffice.settings"
 
 import django
+from django.conf import settings
 from django.core.management import call_command
 from django.db import connections
 
@@ -42,6 +43,7 @@ class Database:
     def point(self) -> None:
         """Make this Django's default database, for all threads that connect from now on."""
         connections.close_all()
+        settings.STATE_DIR = self.folder
         fresh = {"default": database_settings(self.folder, self.url)}
         connections.settings = connections.configure_settings(fresh)
         if hasattr(connections._connections, "default"):

@@ -12,7 +12,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-#: Durability is not what these tests ask of PostgreSQL: no test pulls its plug.
+#: Durability is not what these tests ask of PostgreSQL: it is crashed, but the plug is not pulled.
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -70,6 +70,11 @@ class Cluster:
     def stop(self) -> None:
         self._run("pg_ctl", "-D", str(self.folder / "data"), "-m", "immediate", "stop")
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def restart(self) -> None:
+        """As after a crash: everybody is thrown out, what was committed is recovered."""
+        data, log = str(self.folder / "data"), str(self.folder / "log")
+        self._run("pg_ctl", "-w", "-D", data, "-l", log, "-m", "immediate", "restart")
 
     def _sql(self, statement: str) -> None:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -63,9 +63,14 @@ def wait_for(what: Callable[[], T], within: float, why: str) -> T:
 
 
 class Server:
-    """A ``stillopen … serve`` on a port of its own, with its log; ready when ``ready_path`` answers 200."""
+    """A ``stillopen … serve`` on a port of its own, with its log; ready when ``ready_path`` answers 200.
 
-    def __init__(self, arguments: list[str], ready_path: str, log: Path) -> None:
+    ``prefix`` is a command that runs it (in another namespace …)."""
+
+    def __init__(
+        self, arguments: list[str], ready_path: str, log: Path, prefix: Sequence[str] = ()
+    ) -> None:
+        self._prefix = prefix
         self.port = free_port()
         self.log = log
         self._arguments = arguments
@@ -93,7 +98,7 @@ class Server:
     def spawn(self) -> None:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [STILLOPEN, *self._arguments, "--port", str(self.port)],
+                [*self._prefix, STILLOPEN, *self._arguments, "--port", str(self.port)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

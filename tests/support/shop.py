@@ -3,12 +3,14 @@
 import csv
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from stillopen.demo.line import LineThread
+from tests.support.kept import Kept, once
 from tests.support.process import Server, last_value, output
 
 ADMIN_EMAIL = "owner@shop.example"
@@ -98,11 +100,23 @@ def sale(lines: Mapping[str, str], tender: int = 100_00, id: str | None = None) 
     }
 
 
+@dataclass(frozen=True)
+class Made:
+    """A shop as its commands made it, to be copied."""
+
+    kept: Kept
+    account: str
+    employees: dict[str, str]
+    token: str
+    keys: dict[str, str]
+
+
 class Shop:
     """A Back Office on SQLite, or on PostgreSQL at ``database_url``, made with its own commands."""
 
     def __init__(self, folder: Path, database_url: str = "") -> None:
         self.folder = folder
+        self._url = database_url
         self.place = ["--database-url", database_url] if database_url else []
         self.place = self.place or ["--dir", str(folder / "backoffice")]
         self.account = ""
@@ -113,6 +127,7 @@ class Shop:
         )
         self._line: LineThread | None = None
         self._token = ""
+        self._keys: dict[str, str] = {}  # of registers that nobody has activated yet
 
     @property
     def line(self) -> LineThread:
@@ -128,7 +143,24 @@ class Shop:
         roles: Sequence[str] = ROLES,
         name: str = "Test shop",
     ) -> "Shop":
-        """Account, an employee per role (PIN 4711), goods published, a token; not serving yet."""
+        """Account, an employee per role (PIN 4711), goods published, a token; not serving yet.
+
+        A register R1 waits for its device. What was made before in the same way is copied: it takes
+        eight commands."""
+        kind = (self._url.rpartition("/")[0], tax, tuple(roles), name)
+        if products is None:
+            self._copy(once((*kind, "goods"), lambda: self._with_goods(kind)))
+        else:
+            self._copy(once(kind, lambda: self._opened(*kind)))
+            self.command("import-products", str(products), "--publish")
+        return self
+
+    def _with_goods(self, kind: tuple[str, str, tuple[str, ...], str]) -> Made:
+        self._copy(once(kind, lambda: self._opened(*kind)))
+        self.command("import-products", str(self._goods()), "--publish")
+        return self._kept()
+
+    def _opened(self, _: str, tax: str, roles: Sequence[str], name: str) -> Made:
         made = self.command(
             *("init", "--account", name, "--currency", "EUR", "--tax", tax),
             *("--timezone", "Europe/Berlin"),
@@ -137,10 +169,26 @@ class Shop:
         self.account = last_value(made)
         for role in roles:
             self.add_employee(role[:5], role)
-        self.command("add-tax", "--name", "Reduced", "--rate", "7")
-        self.command("import-products", str(products or self._goods()), "--publish")
+        for rate in sorted({"7", "19"} - {tax}):
+            self.command("add-tax", "--name", f"Tax {rate}", "--rate", rate)
         self._token = last_value(self.command("token", "--name", "tests"))
-        return self
+        self._keys = {"R1": self._new_key("R1")}
+        return self._kept()
+
+    def keep(self) -> Kept:
+        """A copy of the database; the Back Office must not be serving, nor for :meth:`put_back`."""
+        return Kept(self.folder / "backoffice", self._url)
+
+    def put_back(self, kept: Kept) -> None:
+        kept.put(self.folder / "backoffice", self._url)
+
+    def _kept(self) -> Made:
+        return Made(self.keep(), self.account, dict(self.employees), self._token, dict(self._keys))
+
+    def _copy(self, made: Made) -> None:
+        self.put_back(made.kept)
+        self.account, self._token = made.account, made.token
+        self.employees, self._keys = dict(made.employees), dict(made.keys)
 
     def add_employee(self, name: str, role: str, pin: str = PIN, last_name: str = "Test") -> str:
         words = ["--name", name, "--last-name", last_name, "--pin", pin, "--role", role]
@@ -157,13 +205,16 @@ class Shop:
 
     def add_register(self, name: str = "R1", activate: bool = True) -> Register:
         """A new register behind the line; activating needs the Back Office to be serving."""
-        key = last_value(self.command("add-register", "--store", "S1", "--name", name))
+        key = self._keys.pop(name, "") or self._new_key(name)
         folder = self.folder / f"register-{name}"
         register = Register(name, folder, self.line.url, self.account, key)
         self.registers.append(register)
         if activate:
             register.activate()
         return register
+
+    def _new_key(self, name: str) -> str:
+        return last_value(self.command("add-register", "--store", "S1", "--name", name))
 
     def open_register(self, name: str = "R1") -> Register:
         """A register that serves, signed in as the salesperson, its shift open with 100.00."""

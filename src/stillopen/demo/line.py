@@ -27,7 +27,7 @@ class LineState(Enum):
     REFUSING = "refusing"
 
 
-class _Connection:
+class Connection:
     """One connection through the line; ``dead`` once the line was cut during its life."""
 
     def __init__(self, near: asyncio.StreamWriter) -> None:
@@ -61,7 +61,7 @@ class Line:
         self.port = port
         self.state = LineState.OPEN
         self._server: asyncio.Server | None = None
-        self._connections: set[_Connection] = set()
+        self._connections: set[Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -101,12 +101,12 @@ class Line:
             self._server.close()
             self._server = None
 
-    def _reset(self, connections: list[_Connection]) -> None:
+    def _reset(self, connections: list[Connection]) -> None:
         for connection in connections:
             connection.reset()
 
     async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connection = _Connection(writer)
+        connection = Connection(writer)
         connection.dead = self.state is LineState.CUT
         task = asyncio.current_task()
         assert task is not None
@@ -121,7 +121,7 @@ class Line:
             self._connections.discard(connection)
             self._tasks.discard(task)
 
-    async def _carry(self, connection: _Connection, reader: asyncio.StreamReader) -> None:
+    async def _carry(self, connection: Connection, reader: asyncio.StreamReader) -> None:
         if connection.dead:
             await self._pump(connection, reader, None)
             return
@@ -133,7 +133,7 @@ class Line:
 
     async def _pump(
         self,
-        connection: _Connection,
+        connection: Connection,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter | None,
     ) -> None:
@@ -151,36 +151,37 @@ class Line:
 
 
 class LineThread:
-    """A :class:`Line` on an event loop of its own, for callers that have none (the tests)."""
+    """A :class:`Line` (or ``line``, of another kind) on an event loop of its own, for callers that have none
+    (the tests)."""
 
-    def __init__(self, target: tuple[str, int], port: int = 0) -> None:
+    def __init__(self, target: tuple[str, int], port: int = 0, line: Line | None = None) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self._line = Line(target, port=port)
-        self._run(self._line.start())
+        self.line = line or Line(target, port=port)
+        self._run(self.line.start())
 
     @property
     def port(self) -> int:
-        return self._line.port
+        return self.line.port
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
     def cut(self) -> None:
-        self._call(self._line.cut)
+        self._call(self.line.cut)
 
     blackhole = cut
 
     def refuse(self) -> None:
-        self._run(self._line.refuse())
+        self._run(self.line.refuse())
 
     def mend(self) -> None:
-        self._run(self._line.mend())
+        self._run(self.line.mend())
 
     def close(self) -> None:
-        self._run(self._line.close())
+        self._run(self.line.close())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=5)
         self._loop.close()

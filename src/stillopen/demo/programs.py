@@ -99,7 +99,8 @@ class Program:
         else:
             process.terminate()
         try:
-            await asyncio.wait_for(process.wait(), _STOPPED_WITHIN)
+            async with asyncio.timeout(_STOPPED_WITHIN):
+                await process.wait()
         except TimeoutError:
             process.kill()
             await process.wait()
