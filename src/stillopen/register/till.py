@@ -105,7 +105,8 @@ class Till:
         #: The cart that was drawn last, with its figures (usecases/cart_view).
         self.last_view: object = None
         self._listeners: list[Listener] = []
-        catalogue.on_change(lambda: self.notify("catalogue"))
+        self._catalogues = 0  # how often another one came into force
+        catalogue.on_change(self._catalogue_changed)
 
     @classmethod
     def open(
@@ -309,6 +310,14 @@ class Till:
         """
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
+
+    def goods_mark(self) -> str:
+        """Another one whenever a price, a name or a figure of the stock may be."""
+        return ".".join(map(str, (self._catalogues, *self.stock.mark())))
+
+    def _catalogue_changed(self) -> None:
+        self._catalogues += 1
+        self.notify("catalogue")
 
     def notify(self, topic: Topic) -> None:
         for listener in list(self._listeners):

@@ -281,19 +281,32 @@ def test_tiles_that_nobody_may_see_any_more_stay_until_the_page_goes(
 ) -> None:
     """The answer to a page of someone who is signed out has no tiles: it only leads elsewhere."""
     open_till(page, served)
-    asked: list[str] = []
 
     def leads_elsewhere(route: Route) -> None:
-        asked.append(route.request.url)
         route.fulfill(status=200, body="", headers={"HX-Redirect": "/login"})
 
-    address = page.locator("#tiles").get_attribute("data-refresh")
-    page.route(lambda url: url.endswith(str(address)), leads_elsewhere)
+    address = str(page.locator("#tiles").get_attribute("data-refresh"))
+    page.route(lambda url: url.endswith(address), leads_elsewhere)
     changed = shop.product("A002", "Flat white", 500, prices=(Price(amount=500),))
-    shop.change(served.till, (shop.SCOPES[0], "p-2", changed))
-    page.wait_for_timeout(500)
-    assert asked
+    with page.expect_response(lambda answer: answer.url.endswith(address)):
+        shop.change(served.till, (shop.SCOPES[0], "p-2", changed))
+    page.wait_for_timeout(200)  # for what the page makes of it
     expect(page.locator(".tile").first).to_be_visible()
+
+
+def test_a_price_that_changes_while_the_page_does_not_listen_is_shown_once_it_does(
+    page: Page, served: Served
+) -> None:
+    open_till(page, served)
+    page.route("**/ui/events", lambda route: route.abort())
+    page.reload()
+    price = page.locator("#p-p-2 .price")
+    expect(price).to_have_text("1.02")
+    dearer = shop.product("A002", "Flat white", 199, [CODES[1]], category="c-drinks")
+    shop.change(served.till, (shop.SCOPES[0], "p-2", dearer))
+    expect(price).to_have_text("1.02")
+    page.unroute("**/ui/events")
+    expect(price).to_have_text("1.99")
 
 
 def test_a_price_change_does_not_touch_a_payment_under_way(page: Page, served: Served) -> None:

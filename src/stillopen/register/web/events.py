@@ -1,8 +1,8 @@
 """``/ui/events``: what the till says to an open page by itself, as server-sent events.
 
-``line``       state of the line, counts, stage and cart version, whenever they differ from the last one
-``catalogue``  a new generation of the catalogue is in force, or a figure of the stock is another
-``beat``       every two seconds, so that a page notices a till that went silent
+``line``  state of the line, counts, stage, cart version and mark of the goods, whenever they differ from
+          the last one; a page compares them with what it shows, so it misses nothing before it listens
+``beat``  every two seconds, so that a page notices a till that went silent
 """
 
 import asyncio
@@ -64,7 +64,7 @@ async def _stream(request: Request) -> AsyncIterator[str]:
     till: Till = request.app.state.till
     token = request.cookies.get(cookie_name(request, "session"))
     listener = Listener(till)
-    said, stock = "", till.stock.mark()
+    said = ""
     try:
         yield "retry: 500\n\n"
         while True:
@@ -75,9 +75,6 @@ async def _stream(request: Request) -> AsyncIterator[str]:
             topics = await listener.wait()
             if "stop" in topics:
                 return
-            before, stock = stock, till.stock.mark()
-            if "catalogue" in topics or stock != before:
-                yield "event: catalogue\ndata: {}\n\n"
             if not topics:
                 yield "event: beat\ndata: {}\n\n"
     finally:
@@ -92,6 +89,7 @@ def _news(till: Till, token: str | None) -> dict[str, object]:
         "stage": stage,
         "parts": line_parts(till, selling),
         "cart": _cart(till) if stage == "work" else None,
+        "goods": till.goods_mark(),
     }
 
 

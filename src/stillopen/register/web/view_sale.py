@@ -34,6 +34,7 @@ class TilesView(msgspec.Struct, frozen=True, kw_only=True):
     q: str
     problem: str
     empty: bool  # the catalogue has no product at all
+    goods: str  # mark of the goods that they show
     refresh: str  # where the same tiles come from again
     more: str  # where more of them come from, or ""
     as_of: datetime | None  # of the stock
@@ -48,6 +49,7 @@ def tabs_of(till: Till) -> list[Tab]:
 
 def tiles_view(till: Till, tab: str = "", q: str = "", limit: int = PAGE) -> TilesView:
     """The tiles of ``tab`` (the first one by default), or what ``q`` finds."""
+    goods = till.goods_mark()  # before anything is read: what changes meanwhile is shown anew
     tabs = tabs_of(till)
     keys = [t.key for t in tabs]
     current = "" if q else (tab if tab in keys else next(iter(keys), ""))
@@ -67,6 +69,7 @@ def tiles_view(till: Till, tab: str = "", q: str = "", limit: int = PAGE) -> Til
         q=q,
         problem=problem,
         empty=not found and till.catalogue.count("product") == 0,
+        goods=goods,
         refresh="/ui/tiles?" + urlencode({**query, "limit": limit}),
         more="/ui/tiles?" + urlencode({**query, "limit": limit + PAGE})
         if len(found) > limit

@@ -7,6 +7,7 @@ let heard = performance.now();
 let source = null;
 let alive = true;
 let restoreLine = "";
+let goods = null; // mark of the goods as last heard
 
 const meta = (name) => document.querySelector(`meta[name=${name}]`)?.content;
 
@@ -14,11 +15,6 @@ export function connect() {
   source?.close();
   source = new EventSource("/ui/events");
   source.addEventListener("line", (event) => said(JSON.parse(event.data)));
-  source.addEventListener("catalogue", () => {
-    word();
-    refreshTiles();
-    signal("till:catalogue");
-  });
   source.addEventListener("beat", word);
   source.onerror = () => {
     gone();
@@ -30,6 +26,7 @@ export function watch() {
   connect();
   setInterval(() => performance.now() - heard > SILENCE && (gone(), connect(), (heard = performance.now())), 1000);
   for (const way of ["click", "submit"]) document.addEventListener(way, stay, true);
+  document.body.addEventListener("htmx:afterSettle", refreshTiles); // they may have been made before the last word
   addEventListener("pageshow", (event) => event.persisted && location.reload());
 }
 
@@ -79,6 +76,9 @@ function said(data) {
   const cart = document.querySelector("[data-cart]");
   if (cart && data.cart && !pending() && stale(cart, data.cart)) signal("till:cart");
   if (changed) signal("till:line");
+  if (goods !== data.goods) signal("till:catalogue");
+  goods = data.goods;
+  refreshTiles();
 }
 
 const stale = (shown, now) => shown.dataset.cart !== now.id || Number(shown.dataset.version) < now.version;
@@ -97,11 +97,12 @@ function signal(name) {
 /** New prices and names go into the tiles where they stand; only what differs is touched. */
 async function refreshTiles() {
   const box = document.getElementById("tiles");
-  if (!box) return;
+  if (!box || goods === null || box.dataset.goods === goods) return;
   const response = await fetch(box.dataset.refresh, { headers: { "HX-Request": "true" } }).catch(() => null);
-  if (!response?.ok || !box.isConnected) return;
-  const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+  const text = response?.ok ? await response.text().catch(() => "") : "";
+  const fresh = new DOMParser().parseFromString(text, "text/html");
   if (!fresh.getElementById("tiles")) return; // nobody is signed in any more, or the shift is closed
+  if (!box.isConnected) return; // something else stands there by now
   const now = [...fresh.querySelectorAll(".tile")];
   const shown = [...box.querySelectorAll(".tile")];
   const same = now.length === shown.length && now.every((tile, i) => tile.id === shown[i].id);
@@ -113,6 +114,7 @@ async function refreshTiles() {
     document.getElementById("tiles").scrollTop = scrolled;
     return;
   }
+  box.dataset.goods = fresh.getElementById("tiles").dataset.goods;
   now.forEach((tile, i) => {
     if (tile.innerHTML !== shown[i].innerHTML) shown[i].innerHTML = tile.innerHTML;
     if (tile.title !== shown[i].title) shown[i].title = tile.title;

@@ -61,7 +61,7 @@ async function sync(button) {
   clearTimeout(slow);
   words.textContent = before;
   button.removeAttribute("aria-busy");
-  toast(response?.ok ? await response.json() : NOT_THERE);
+  toast(response?.ok ? await response.json().catch(() => NOT_THERE) : NOT_THERE);
 }
 
 /** The paper in a frame of its own: the sale goes on while the printer works, or does not. */

@@ -62,7 +62,8 @@ function showCart(html) {
 
 export async function reloadCart() {
   const response = await fetch("/ui/cart").catch(() => null);
-  if (response?.ok && cart()) showCart(await response.text());
+  const html = response?.ok ? await response.text().catch(() => null) : null;
+  if (html !== null && cart()) showCart(html);
 }
 
 export function closeEditors(except) {
