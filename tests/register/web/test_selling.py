@@ -349,7 +349,6 @@ def test_two_quick_taps_are_two(page: Page, served: Served) -> None:
 
 def test_pay_waits_for_the_first_item(page: Page, served: Served) -> None:
     open_till(page, served)
-    page.wait_for_load_state("load")  # taps and letters are kept before that, shortcuts are not
     served.trouble.slow = 0.5
     page.locator(".tile", has_text="Flat white").first.click()
     page.keyboard.press("F2")
@@ -362,6 +361,24 @@ def test_parking_waits_for_the_first_item(page: Page, served: Served) -> None:
     page.locator(".tile", has_text="Flat white").first.click()
     page.keyboard.press("F4")
     expect(page.get_by_role("button", name="1 parked")).to_be_visible()
+
+
+def test_taps_and_keys_before_the_scripts_are_there_are_carried_out_in_their_order(
+    page: Page, served: Served
+) -> None:
+    open_till(page, served)
+    scripts: list[Route] = []
+    page.route("**/static/till/main.js", lambda route: scripts.append(route))
+    page.reload(wait_until="commit")
+    page.locator(".tile", has_text="Flat white").first.click()
+    page.keyboard.press("F4")
+    burst(page, CODES[3])
+    total(page, "0.00")
+    for script in scripts:
+        script.continue_()
+    expect(page.get_by_role("button", name="1 parked")).to_be_visible()
+    expect(page.locator(".cl")).to_have_count(1)
+    total(page, "1.04")
 
 
 def test_an_address_that_leads_nowhere_leads_back(page: Page, served: Served) -> None:

@@ -1,18 +1,20 @@
-// Runs before anything else of the page: keys and taps that come while it still loads are kept, and
-// handed over by keys.js and main.js. Neither a scanner nor a quick hand waits until a page is ready.
-window.early = { keys: [], taps: [] };
+// Runs before anything else of the page: keys and taps that come while it still loads are kept, and handed
+// over in their order by keys.js. Neither a scanner nor a quick hand waits until a page is ready.
+window.early = { acts: [] };
 
 window.early.onKey = (event) => {
-  const { keys } = window.early;
+  const { acts } = window.early;
+  const { key, timeStamp, repeat } = event;
   const plain = !event.ctrlKey && !event.altKey && !event.metaKey && !event.isComposing;
-  if (!plain || !(event.key.length === 1 || (keys.length && /^(Enter|Tab|Backspace)$/.test(event.key)))) return;
-  keys.push({ key: event.key, timeStamp: event.timeStamp, repeat: event.repeat });
+  const ends = /^(Enter|Tab|Backspace)$/.test(key) && acts.some((act) => act.key);
+  if (!plain || !(key.length === 1 || /^F[24]$/.test(key) || ends)) return;
+  acts.push({ key, timeStamp, repeat });
   event.preventDefault();
   event.stopPropagation();
 };
 
 window.early.onTap = (event) => {
-  window.early.taps.push(event.target);
+  window.early.acts.push({ tapped: event.target });
   event.preventDefault();
   event.stopPropagation();
 };

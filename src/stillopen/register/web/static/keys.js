@@ -27,23 +27,31 @@ let onKey = () => false;
 export function listen(scan, shortcut) {
   onScan = scan;
   onKey = shortcut;
-  takeOver();
   document.addEventListener("keydown", keydown, true);
   for (const end of ["pointerdown", "submit"]) document.addEventListener(end, hand, true);
   addEventListener("pagehide", () => held && sessionStorage.setItem(CUT, JSON.stringify({ held, began, last })));
 }
 
-/** What was keyed in before this page was ready, and the beginning of a burst that the page before had. */
-function takeOver() {
+/** What was keyed in and tapped before this page was ready, and the beginning of a burst that the page before had. */
+export function takeOver({ acts, onKey: keepKey, onTap: keepTap }) {
   const cut = JSON.parse(sessionStorage.getItem(CUT) || "null");
   sessionStorage.removeItem(CUT);
   if (cut && now() - cut.last < LATE_IN_BOX) {
     ({ held, began, last } = cut);
     timer = setTimeout(hand, GAP + 5);
   }
-  removeEventListener("keydown", window.early.onKey, true);
+  removeEventListener("keydown", keepKey, true);
+  removeEventListener("click", keepTap, true);
   const rest = { early: true, preventDefault() {}, stopPropagation() {} };
-  for (const key of window.early.keys) keydown({ ...key, ...rest, target: document.activeElement });
+  for (const { tapped, ...key } of acts) {
+    if (!tapped) keydown({ ...key, ...rest, target: document.activeElement });
+    else if (tapped.isConnected) tap(tapped);
+  }
+}
+
+function tap(element) {
+  hand(); // what was keyed in before
+  element.click();
 }
 
 function keydown(event) {

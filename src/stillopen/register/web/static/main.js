@@ -1,5 +1,5 @@
 // Wires a page: taps, forms, keys, and what htmx brings.
-import { hand, listen } from "./keys.js";
+import { hand, listen, takeOver } from "./keys.js";
 import { watch } from "./live.js";
 import { listenPads } from "./pad.js";
 import { run } from "./queue.js";
@@ -114,11 +114,5 @@ function begin() {
   ($("[data-pin-form] [data-kind]") || $("form[data-count] [data-kind=money]") || $(".counting [data-kind]"))?.focus();
 }
 
-/** Taps that came before htmx and the rest were ready. */
-function takeOverTaps() {
-  removeEventListener("click", window.early.onTap, true);
-  for (const target of window.early.taps) if (target.isConnected) target.click();
-}
-
 if (!$("[data-paper]")) begin();
-document.addEventListener("DOMContentLoaded", takeOverTaps);
+document.addEventListener("DOMContentLoaded", () => takeOver(window.early)); // htmx and the rest are ready

@@ -52,10 +52,19 @@ export async function run() {
     }
     waiting = waiting.slice(answer.results.length);
     save();
-    listener(answer);
+    tell(answer);
   }
   running = false;
   if (!waiting.length) idlers.splice(0).forEach((resolve) => resolve());
+}
+
+/** A screen that cannot show an answer must not hold up the sale: the error is reported, the queue goes on. */
+function tell(answer) {
+  try {
+    listener(answer);
+  } catch (error) {
+    reportError(error);
+  }
 }
 
 /** Refused as a whole: asking again would not help. */

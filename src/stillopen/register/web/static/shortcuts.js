@@ -1,5 +1,5 @@
 // Everything on the order screen can be done with the keys alone; the Help page lists them.
-import { idle, put } from "./queue.js";
+import { pending, put } from "./queue.js";
 import { isText } from "./keys.js";
 import { cart, clearSearch, closeEditors, ignore, showTender, showTiles } from "./sale.js";
 import { padField, type } from "./pad.js";
@@ -51,7 +51,8 @@ function pay() {
 
 function park() {
   if (!cart()) return false;
-  idle().then(() => $(".acts [data-do=park]:enabled")?.click());
+  // In its place among the scans: what was scanned before belongs to it, what comes after does not.
+  if (pending() || $(".acts [data-do=park]:enabled")) put({ do: "park" });
   return true;
 }
 
