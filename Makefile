@@ -7,6 +7,9 @@ SEEDS ?= 10000
 DEMO_DIR ?= var/demo
 JOBS ?= 2
 
+# Containers tend to set it; then each program that a test or the demo starts would compile itself anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: install demo test bench lint format unit stories serial soak screenshots errors lock needs clean
 
 install: .venv/.installed
