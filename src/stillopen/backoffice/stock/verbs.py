@@ -27,6 +27,7 @@ def set_initial_stock(
     movements: list[Movement] = []
     for ids in _chunks(sorted(wanted)):
         now = _locked_levels(account, store, ids)
+        changed: list[Level] = []
         for product in ids:
             difference = wanted[product] - now[product].quantity
             if difference:
@@ -43,7 +44,8 @@ def set_initial_stock(
                     )
                 )
                 now[product].quantity, now[product].dirty = wanted[product], True
-        _store_levels(list(now.values()))
+                changed.append(now[product])
+        _store_levels(changed)
     Movement.objects.bulk_create(movements, batch_size=_CHUNK)
     return len(movements)
 
