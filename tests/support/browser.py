@@ -4,10 +4,12 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 TILL = {"width": 1024, "height": 768}
 DESK = {"width": 1920, "height": 1080}
+#: ms, for a machine with a lot else to do; what must be quick says so itself.
+PATIENCE = 15_000
 _ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--disable-gpu"]
 
 
@@ -16,6 +18,7 @@ def launch() -> Iterator[Browser]:
     path = shutil.which("chromium")
     if path is None:
         pytest.fail("chromium is not here (on Debian: apt-get install chromium)")
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=_ARGUMENTS)
         yield browser
@@ -33,7 +36,7 @@ def page(browser: Browser) -> Iterator[Page]:
     """A fresh till screen, 1024×768, that fails the test on a JavaScript error."""
     context = browser.new_context(viewport=TILL)  # type: ignore[arg-type]
     page = context.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(PATIENCE)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     yield page

@@ -76,7 +76,7 @@ def test_a_publication_is_followed_to_the_registers(
     seller.register.refresh_from_db()
     seller.register.cursors = dict(heads.values_list("scope", "seq"))
     seller.register.save(update_fields=["cursors"])
-    expect(page.locator("#applied")).to_contain_text("Applied", timeout=5000)
+    expect(page.locator("#applied")).to_contain_text("Applied")
 
 
 def test_receipts_are_found_while_typing(signed_in: Page, site: str, market: Market) -> None:

@@ -21,7 +21,7 @@ from tests.register.web.conftest import (
 )
 from tests.support.process import Server
 
-SOON = 1000  # ms
+SOON = 5000  # ms, on a machine with a lot else to do
 
 
 def indicator(page: Page, state: str, word: str) -> None:
@@ -136,7 +136,7 @@ def test_five_wrong_pins_block_and_an_unblock_opens_by_itself(page: Page, served
             shop.records.RegisterSettings(name="R1", unblock="now"),
         ),
     )
-    page.wait_for_url("**/login", timeout=2000)
+    page.wait_for_url("**/login")
 
 
 def test_before_the_first_sync_the_screen_names_what_is_missing(page: Page, serve: Serve) -> None:
@@ -150,7 +150,7 @@ def test_before_the_first_sync_the_screen_names_what_is_missing(page: Page, serv
     expect(hops.locator("li", has_text="Connection")).to_contain_text("Failed")
     expect(hops.locator("li", has_text="Back Office")).to_contain_text("Not tried")
     shop.publish(served.till, setting())
-    page.wait_for_url("**/login", timeout=2000)
+    page.wait_for_url("**/login")
 
 
 def test_a_new_device_asks_for_its_activation(page: Page, tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_a_till_that_is_killed_says_so_and_comes_back_to_the_sign_in(
         expect(page.locator(".toast")).to_contain_text("does not answer")
         assert page.url.endswith("/sell")  # and not on the browser's own error page
         till.start()
-        page.wait_for_url("**/login", timeout=5000)
+        page.wait_for_url("**/login")
         expect(page.locator(".people .note").first).to_contain_text(
             "Last sale S1-R1-000001: 3.50 paid, change 1.50"
         )
@@ -230,7 +230,7 @@ def test_the_page_of_an_employee_who_was_switched_off_goes_to_the_sign_in(
     served.till.catalogue.begin(snapshot=True)
     served.till.catalogue.stage([shop.feed_row(n, *row) for n, row in enumerate(rows, start=1)])
     served.till.catalogue.switch(shop.heads(len(rows)), "server-1")
-    page.wait_for_url("**/login", timeout=2000)
+    page.wait_for_url("**/login")
     expect(page.get_by_text("Max", exact=True)).to_have_count(0)
 
 

@@ -3,10 +3,12 @@ import { pending, run } from "./queue.js";
 import { toast } from "./toast.js";
 
 const SILENCE = 5000; // ms without a word (one comes every 2 s) until the till counts as gone
+const UNDER_WAY = 3000; // ms that the next page may take before this one asks for it again
 let heard = performance.now();
 let source = null;
 let alive = true;
 let restoreLine = "";
+let left = -Infinity; // when this page was last asked to make room for another
 let goods = null; // mark of the goods as last heard
 
 const meta = (name) => document.querySelector(`meta[name=${name}]`)?.content;
@@ -27,6 +29,7 @@ export function watch() {
   setInterval(() => performance.now() - heard > SILENCE && (gone(), connect(), (heard = performance.now())), 1000);
   for (const way of ["click", "submit"]) document.addEventListener(way, stay, true);
   document.body.addEventListener("htmx:afterSettle", refreshTiles); // they may have been made before the last word
+  addEventListener("beforeunload", () => (left = performance.now()));
   addEventListener("pageshow", (event) => event.persisted && location.reload());
 }
 
@@ -62,8 +65,8 @@ function gone() {
 
 function said(data) {
   word();
-  if (data.boot !== meta("boot")) return location.assign("/"); // the till was started anew
-  if (moved(data.stage)) return location.assign("/");
+  const elsewhere = data.boot !== meta("boot") || moved(data.stage); // started anew, or signed in or out
+  if (elsewhere) return performance.now() - left > UNDER_WAY && location.assign("/");
   let changed = false;
   for (const [id, html] of Object.entries(data.parts)) {
     const place = document.getElementById(id);
