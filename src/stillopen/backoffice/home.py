@@ -16,6 +16,10 @@ _SQLITE = (
     " PRAGMA foreign_keys=ON; PRAGMA wal_autocheckpoint=1000;"
 )
 
+#: How often psycopg must have seen a statement to prepare it by itself. With Django's None it would not
+#: prepare those either that ask for it (ingest/sql_postgresql.py, ``often``).
+_ONLY_ON_DEMAND = 2**31
+
 
 def database_settings(folder: Path, url: str) -> dict[str, object]:
     """Django's ``DATABASES`` entry for ``url`` (postgresql://…), or for SQLite in ``folder``."""
@@ -40,6 +44,7 @@ def database_settings(folder: Path, url: str) -> dict[str, object]:
         "PORT": str(port or ""),
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {"prepare_threshold": _ONLY_ON_DEMAND},
     }
 
 

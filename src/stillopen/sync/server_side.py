@@ -50,6 +50,12 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     restored: bool = False
     strange: bool = False
 
+    @property
+    def moves(self) -> bool:
+        """Whether anything is to be stored or filed."""
+        lineage = self.opens or self.went_back or self.restored or self.strange
+        return bool(lineage or self.accept or self.gaps)
+
 
 def judge(request: ExchangeRequest, known: Known) -> Verdict:
     """The verdict on ``request``. Only a fresh nonce has any effect: a delayed duplicate, or the

@@ -1,40 +1,21 @@
 """What an exchange asks of the database: counted, and nothing that it leaves out is noticed late."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from django.db import connection, connections
 
 from stillopen.backoffice.connections import refresh
 from stillopen.backoffice.devices.models import FormerDevice, Register
-from stillopen.backoffice.feed.epoch import server_epoch
-from stillopen.backoffice.feed.heads import scopes_of
-from stillopen.backoffice.feed.models import Head
-from stillopen.backoffice.feed.publish import RecordChange, publish
 from stillopen.backoffice.ingest import known
 from stillopen.backoffice.ingest.models import Entry
 from stillopen.backoffice.ingest.refused import Refused
-from stillopen.sync.feed import GENESIS_CHAIN, cursors_hash
-from stillopen.sync.messages import Cursor
+from stillopen.sync.messages import Pull
+from tests.backoffice.ingest.statements import counted, in_step, publish_one
 from tests.backoffice.ingest.till import NOON, Till, make_account, make_store, make_till
 from tests.support.backoffice import Database
-
-
-@contextmanager
-def counted() -> Iterator[list[str]]:
-    """The statements that are executed meanwhile, the end of transactions left out."""
-    seen: list[str] = []
-
-    def count(execute: Callable[..., Any], sql: str, params: Any, many: bool, rest: Any) -> Any:
-        seen.append(sql)
-        return execute(sql, params, many, rest)
-
-    with connection.execute_wrapper(count):
-        yield seen
 
 
 @pytest.fixture(autouse=True)
@@ -42,12 +23,25 @@ def just_started() -> None:
     known.forget_all()
 
 
-def test_an_exchange_with_nothing_to_say_takes_five_statements(till: Till) -> None:
+def test_an_exchange_with_nothing_to_say_takes_two_statements(till: Till) -> None:
     till.sell(250)
     till.send()
     with counted() as seen:
         till.send([])
-    assert len(seen) <= 5, seen
+    assert len(seen) == 2, seen
+
+
+def test_a_page_that_was_asked_for_leaves_them_planned(postgres_backoffice: Database) -> None:
+    """Each is planned once for a connection, if nothing makes psycopg forget it."""
+    till = make_till(make_store(make_account()))
+    till.send()
+    for _ in range(3):
+        till.send([], pull=Pull(server_epoch=""), live=Pull(server_epoch=""))
+        till.send([])
+    with connection.cursor() as cursor:
+        cursor.execute("""SELECT generic_plans + custom_plans FROM pg_prepared_statements
+            WHERE statement LIKE '%feed_serverepoch s%' OR statement LIKE '%AND nonce = %'""")
+        assert sorted(count for (count,) in cursor.fetchall()) == [3, 7]
 
 
 def test_the_statements_of_an_upload_do_not_grow_with_it(till: Till) -> None:
@@ -178,23 +172,24 @@ def test_only_what_says_nothing_new_may_be_lost_in_a_crash(postgres_backoffice: 
     assert waits_for_the_disk(till, [], epoch="f" * 32, head_seq=0, head_hash=bytes(32))
 
 
+def test_what_may_be_lost_is_not_on_the_disk_when_it_is_answered(
+    postgres_backoffice: Database,
+) -> None:
+    till = make_till(make_store(make_account()))
+    till.send()
+    assert any(is_ahead_of_the_disk(till) for _ in range(50))
+
+
+def is_ahead_of_the_disk(till: Till) -> bool:
+    """PostgreSQL sees to that by itself some time later."""
+    till.send([])
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_current_wal_insert_lsn() > pg_current_wal_flush_lsn()")
+        return bool(cursor.fetchone()[0])
+
+
 def waits_for_the_disk(till: Till, entries: Sequence[Any], **changes: Any) -> bool:
     with counted() as seen:
         till.send(entries, **changes)
-    return not any("synchronous_commit" in sql for sql in seen)
-
-
-def publish_one(till: Till) -> None:
-    change = RecordChange("account", "product", uuid4(), b"{}")
-    publish(till.register.account_id, [change], "test")
-
-
-def in_step(till: Till, store: str) -> bytes:
-    """What a register in ``store`` says when it is at the heads."""
-    scopes = scopes_of(store, str(till.register.id))
-    rows = {h.scope: h for h in Head.objects.filter(account_id=till.register.account_id)}
-    heads = [
-        Cursor(s, rows[s].seq, bytes(rows[s].chain)) if s in rows else Cursor(s, 0, GENESIS_CHAIN)
-        for s in scopes
-    ]
-    return cursors_hash(server_epoch(), heads)
+    assert "UPDATE devices_register" in seen[-1]
+    return "synchronous_commit" not in seen[-1]

@@ -83,10 +83,7 @@ class _FileExchange(Exchange):
         # An old file that ends before what is here is no restored disk.
         return super()._take_in(msgspec.structs.replace(verdict, restored=False), label)
 
-    def _keep(self, changes: dict[str, object]) -> None:
-        pass
-
-    def _look_at_feed(self, verdict: Verdict) -> None:
+    def _keep(self, changes: dict[str, object], wait: bool = True) -> None:
         pass
 
 

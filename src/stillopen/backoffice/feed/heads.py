@@ -1,6 +1,7 @@
 """Where the scopes of a register stand."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 from stillopen.backoffice.feed.epoch import server_epoch
 from stillopen.backoffice.ingest.sql import Cursor, engine
@@ -14,7 +15,7 @@ class Heads:
     def __init__(self, epoch: str, heads: Sequence[messages.Cursor]) -> None:
         self.epoch, self.heads = epoch, tuple(heads)
 
-    @property
+    @cached_property
     def hash(self) -> bytes:
         return cursors_hash(self.epoch, self.heads)
 
@@ -38,6 +39,11 @@ def read_heads(cursor: Cursor, account: str, scopes: Sequence[str]) -> Heads:
     )
     rows = cursor.fetchall()
     epoch = rows[0][0] if rows else server_epoch()
-    known = {scope: (seq, bytes(chain)) for _, scope, seq, chain in rows if scope is not None}
-    heads = [messages.Cursor(s, *known.get(s, (0, GENESIS_CHAIN))) for s in scopes]
-    return Heads(epoch, heads)
+    known = {scope: (seq, chain) for _, scope, seq, chain in rows if scope is not None}
+    return heads_of(epoch, scopes, known)
+
+
+def heads_of(epoch: str, scopes: Sequence[str], at: Mapping[str, tuple[int, bytes]]) -> Heads:
+    """From what the database has of them: number and chain of those that have publications."""
+    known = {scope: (seq, bytes(chain)) for scope, (seq, chain) in at.items()}
+    return Heads(epoch, [messages.Cursor(s, *known.get(s, (0, GENESIS_CHAIN))) for s in scopes])

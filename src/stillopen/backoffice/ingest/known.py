@@ -1,7 +1,8 @@
 """Devices that have proven themselves to this process: their next request is checked without asking the database.
 
 No more than a hint. Nothing is concluded from it before the register's row has been read again under its
-lock; where that says something else (another device, another store) the exchange begins anew without it.
+lock, or written on the condition that it is so still; where it is not (another device, another store) the
+exchange begins anew without it.
 """
 
 from stillopen.backoffice.ingest.store import Device

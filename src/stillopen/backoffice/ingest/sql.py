@@ -39,6 +39,9 @@ class Engine(Protocol):
     def snapshot(self) -> AbstractContextManager[Cursor]:
         """A read-only transaction in which every statement sees the same moment."""
 
+    def autocommit(self) -> AbstractContextManager[Cursor]:
+        """No transaction: each statement is one of its own, as durable as :meth:`transaction`."""
+
     def savepoint(self) -> AbstractContextManager[None]:
         """Undo what is done inside when it raises."""
 
@@ -46,8 +49,9 @@ class Engine(Protocol):
         """A cursor in the same transaction for statements of every exchange: each is planned once for a
         connection. Their text never varies, and what a parameter is follows from its place."""
 
-    def need_not_wait(self, cursor: Cursor) -> None:
-        """A crash right after the commit may undo this transaction, whole: do not wait for the disk."""
+    def need_not_wait(self) -> str:
+        """A condition that always holds. A transaction whose last UPDATE has it does not wait for the disk: a
+        crash right after the commit may undo it, whole."""
 
     def is_open(self) -> bool:
         """Whether the transaction is really still open: SQLite ends one by itself on a full disk."""

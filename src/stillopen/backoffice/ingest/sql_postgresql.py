@@ -28,7 +28,13 @@ def snapshot() -> Iterator[Any]:
         try:
             yield cursor
         finally:
-            cursor.execute("ROLLBACK")
+            cursor.execute("COMMIT")  # psycopg forgets what is prepared at each ROLLBACK
+
+
+@contextmanager
+def autocommit() -> Iterator[Any]:
+    with connection.cursor() as cursor:
+        yield cursor
 
 
 @contextmanager
@@ -50,8 +56,10 @@ def often(cursor: Any) -> Any:
     return connection.make_cursor(raw)
 
 
-def need_not_wait(cursor: Any) -> None:
-    cursor.execute("SET LOCAL synchronous_commit TO off")
+def need_not_wait() -> str:
+    return (
+        "set_config('synchronous_commit', 'off', true) = 'off'"  # until the transaction has ended
+    )
 
 
 def is_open() -> bool:

@@ -1,6 +1,6 @@
 """The register's row, its epochs and its raw entries, in the transaction of an exchange."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ from stillopen.backoffice.devices.models import Epoch, Register
 from stillopen.backoffice.ingest.fact import QUARANTINED, Fact, Place, Source
 from stillopen.backoffice.ingest.sql import Cursor, canonical, engine
 from stillopen.backoffice.ingest.tables import ENTRY
-from stillopen.sync.lineage import Branch, History, named
+from stillopen.sync.lineage import Branch
 from stillopen.sync.messages import Ack, ExchangeRequest, Gap, NotApplied
 
 #: A register is told of at most so many entries that are not applied.
@@ -66,53 +66,6 @@ def former_devices(cursor: Cursor, device: Device) -> list[Device]:
         Device(source, "revoked", bytes(key), bytes(nonce or b""), former=True)
         for key, nonce in cursor.fetchall()
     ]
-
-
-class EpochKnown(msgspec.Struct, frozen=True):
-    """What is held of one epoch, and its label. ``held``: entries of the register are not applied."""
-
-    history: History
-    label: str
-    held: bool
-    backed_up: Mapping[str, Ack] = {}  # by branch: how far every backup that is kept reaches
-
-
-def read_epoch(cursor: Cursor, place: Place, request: ExchangeRequest) -> EpochKnown | None:
-    """The branches of the request's epoch, with what is needed to compare the request with them; None
-    for an epoch that is not known yet."""
-    cursor.execute(
-        """SELECT e.branch, e.acked_seq, e.acked_hash, e.parent, e.base_seq, e.label, b.seq, b.hash,
-        EXISTS (SELECT 1 FROM ingest_entry n WHERE n.account_id = e.account_id
-            AND n.register_id = e.register_id AND NOT (n.status = 'applied'))
-        FROM devices_epoch e LEFT JOIN backups_backedup b ON b.account_id = e.account_id
-        AND b.register_id = e.register_id AND b.branch = e.branch
-        WHERE e.account_id = %s AND e.register_id = %s AND e.epoch = %s
-        ORDER BY e.created_at, e.branch""",
-        (*place.ids, request.epoch),
-    )
-    rows = cursor.fetchall()
-    if not rows:
-        return None
-    branches = tuple(Branch(row[0], row[1], bytes(row[2]), row[3], row[4]) for row in rows)
-    history = History(branches, _held(cursor, place, branches, request))
-    reach = {r[0]: Ack(request.epoch, r[6], bytes(r[7])) for r in rows if r[6] is not None}
-    return EpochKnown(history, rows[0][5], bool(rows[0][8]), reach)
-
-
-def _held(
-    cursor: Cursor, place: Place, branches: Sequence[Branch], request: ExchangeRequest
-) -> dict[tuple[str, int], bytes]:
-    """The hashes that are stored under the numbers which the request names."""
-    ends = [b.seq for b in branches]
-    seqs = [n for n in named(request) if 0 < n < max(ends)]
-    if not seqs:
-        return {}
-    cursor.execute(
-        f"""SELECT branch, seq, hash FROM ingest_entry WHERE account_id = %s AND register_id = %s
-        AND {place.db.among("branch")} AND {place.db.among("seq")}""",
-        (*place.ids, place.db.many([b.name for b in branches]), place.db.many(seqs)),
-    )
-    return {(branch, seq): bytes(value) for branch, seq, value in cursor.fetchall()}
 
 
 def new_epoch(source: Source, request: ExchangeRequest, now: datetime) -> str:
@@ -206,19 +159,41 @@ def not_applied(cursor: Cursor, place: Place, epoch: str) -> tuple[NotApplied, .
     )
 
 
-def set_register(cursor: Cursor, place: Place, changes: dict[str, Any]) -> None:
-    """Set columns of the register's row; the names are ours, never a message's."""
-    columns = ", ".join(f"{name} = %s" for name in changes)
+def set_register(cursor: Cursor, place: Place, changes: dict[str, Any], wait: bool = True) -> None:
+    """Set columns of the register's row; the names are ours, never a message's. Without ``wait`` the
+    transaction that this ends need not be on the disk."""
+    lasting = "TRUE" if wait else place.db.need_not_wait()
     cursor.execute(
-        f"UPDATE devices_register SET {columns} WHERE id = %s", (*changes.values(), place.register)
+        f"UPDATE devices_register SET {_columns(changes)} WHERE id = %s AND {lasting}",
+        (*changes.values(), place.register),
     )
+
+
+def set_unchanged(
+    cursor: Cursor, place: Place, device: Device, nonce: bytes, changes: dict[str, Any]
+) -> bool:
+    """The same, not waiting, where the row still is active, of ``device``, in its store, and has ``nonce``.
+    False: it is not, and nothing was set."""
+    cursor.execute(
+        f"""UPDATE devices_register SET {_columns(changes)} WHERE id = %s AND nonce = %s
+        AND state = 'active' AND public_key = %s AND fingerprint = %s AND store_id = %s
+        AND {place.db.need_not_wait()}""",
+        (
+            *(*changes.values(), place.register, nonce),
+            *(device.public_key, device.machine, place.store),
+        ),
+    )
+    return cursor.rowcount == 1
+
+
+def _columns(changes: dict[str, Any]) -> str:
+    return ", ".join(f"{name} = %s" for name in changes)
 
 
 def set_former(cursor: Cursor, place: Place, public_key: bytes, changes: dict[str, Any]) -> None:
     """Set columns of the row of a device that was bound to the register before."""
-    columns = ", ".join(f"{name} = %s" for name in changes)
     cursor.execute(
-        f"""UPDATE devices_formerdevice SET {columns}
+        f"""UPDATE devices_formerdevice SET {_columns(changes)}
         WHERE account_id = %s AND register_id = %s AND public_key = %s""",
         (*changes.values(), *place.ids, public_key),
     )
