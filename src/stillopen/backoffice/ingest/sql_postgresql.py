@@ -57,9 +57,8 @@ def often(cursor: Any) -> Any:
 
 
 def need_not_wait() -> str:
-    return (
-        "set_config('synchronous_commit', 'off', true) = 'off'"  # until the transaction has ended
-    )
+    """As ``SET LOCAL``, which would be a statement more."""
+    return "set_config('synchronous_commit', 'off', true) = 'off'"
 
 
 def is_open() -> bool:
