@@ -1,8 +1,8 @@
 """A sale committed durably at the register, beside a raw insert of the same bytes.
 
 Three things in turn: the bytes of the last sale's entry inserted into a SQLite file of their own (WAL,
-``synchronous=FULL``); the journal's transaction alone (entry, counters, shift, cart, print job, from a
-receipt that is made already); and the whole use case, from the tenders to *paid*.
+``synchronous=FULL``); the journal's transaction alone (entry, and the shift's row with sums, counters
+and the paid cart, from a receipt that is made already); and the whole use case, from the tenders to *paid*.
 """
 
 import sqlite3

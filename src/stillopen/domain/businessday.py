@@ -23,5 +23,5 @@ def local_time(moment: datetime, timezone: str) -> datetime:
 
 def business_day(moment: datetime, timezone: str, cutoff: time) -> date:
     """The day that ``moment`` (aware) belongs to; the wall clock before ``cutoff`` is still yesterday."""
-    local = local_time(moment, timezone)
+    local = moment.astimezone(zone(timezone))
     return local.date() - timedelta(days=1) if local.time() < cutoff else local.date()

@@ -120,17 +120,22 @@ def with_cash(totals: ShiftTotals, kind: CashKind, amount: int) -> ShiftTotals:
 
 
 def _add_taxes(sums: tuple[TaxSum, ...], receipt: Receipt) -> tuple[TaxSum, ...]:
-    merged = {(s.name, s.rate): s for s in sums}
+    merged = list(sums)
     for t in receipt.taxes:
-        old = merged.get((t.name, t.rate))
-        merged[(t.name, t.rate)] = TaxSum(
-            name=t.name,
-            rate=t.rate,
-            net=t.net + (old.net if old else 0),
-            tax=t.amount + (old.tax if old else 0),
-            gross=t.gross + (old.gross if old else 0),
-        )
-    return tuple(merged.values())
+        # There are few rates, and a Decimal is slower to hash than to compare.
+        for at, old in enumerate(merged):
+            if old.name == t.name and old.rate == t.rate:
+                merged[at] = TaxSum(
+                    name=t.name,
+                    rate=t.rate,
+                    net=old.net + t.net,
+                    tax=old.tax + t.amount,
+                    gross=old.gross + t.gross,
+                )
+                break
+        else:
+            merged.append(TaxSum(name=t.name, rate=t.rate, net=t.net, tax=t.amount, gross=t.gross))
+    return tuple(merged)
 
 
 def _add_tenders(sums: tuple[TenderSum, ...], receipt: Receipt) -> tuple[TenderSum, ...]:

@@ -100,8 +100,7 @@ class Till:
         self.mirror: Mirror | None = None
         #: Replaced by the syncer.
         self.sync_now: SyncNow = _no_syncer
-        #: The id that the next cart will have; it becomes the sale's.
-        self.next_cart = clock.new_id()
+        self._next_cart = ""
         #: The cart that was drawn last, with its figures (usecases/cart_view).
         self.last_view: object = None
         self._listeners: list[Listener] = []
@@ -262,6 +261,18 @@ class Till:
         if settings is not None:
             line = policy_line(self.line_state())
             require(capability, line, settings.offline_preset, settings.offline_overrides)
+
+    # -- the cart --------------------------------------------------------------------------
+
+    @property
+    def next_cart(self) -> str:
+        """The id that the next cart will have; it becomes the sale's. Made when it is first asked for."""
+        self._next_cart = self._next_cart or self.clock.new_id()
+        return self._next_cart
+
+    def renew_cart(self) -> None:
+        """The next cart gets an id of its own."""
+        self._next_cart = ""
 
     # -- sessions --------------------------------------------------------------------------
 

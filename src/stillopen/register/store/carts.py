@@ -7,6 +7,7 @@ import msgspec
 
 from stillopen.domain.cart import Cart
 from stillopen.register.store.database import Database
+from stillopen.register.store.shifts import ShiftStore
 
 _encoder = msgspec.json.Encoder(decimal_format="string")
 
@@ -30,25 +31,32 @@ class CardAttempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CartStore:
-    def __init__(self, db: Database) -> None:
+    """A cart that was paid is none any more, though its row stays until the next one is kept: paying
+    writes one row of all that is not the entry (store/shifts), and none here."""
+
+    def __init__(self, db: Database, shifts: ShiftStore) -> None:
         self._db = db
+        self._shifts = shifts
 
     def open_cart(self) -> Cart | None:
         """The one that is on the screen."""
         return self._db.recall("open_cart", self._read_open)
 
     def _read_open(self) -> Cart | None:
-        row = self._db.one("SELECT body FROM cart WHERE parked = 0")
+        row = self._db.one(
+            "SELECT body FROM cart WHERE parked = 0 AND id <> ?", self._shifts.paid_cart()
+        )
         return msgspec.json.decode(row[0], type=Cart) if row else None
 
     def get(self, cart_id: str) -> StoredCart | None:
-        rows = self._stored("WHERE id = ?", cart_id)
+        rows = self._stored("AND id = ?", cart_id)
         return rows[0] if rows else None
 
     def parked(self) -> list[StoredCart]:
-        return self._stored("WHERE parked = 1 ORDER BY changed_at")
+        return self._stored("AND parked = 1 ORDER BY changed_at")
 
     def save(self, stored: StoredCart) -> None:
+        self._clear_paid()
         if stored.parked:
             self._db.forget("open_cart")
         else:
@@ -71,6 +79,23 @@ class CartStore:
         self._db.remember("open_cart", None if known and known.id == cart_id else known)
         self._db.execute("DELETE FROM cart WHERE id = ?", cart_id)
 
+    def paid(self, cart_id: str) -> bool:
+        """``cart_id`` becomes a sale in this transaction; whether its row is still there, which must then be
+        kept as the shift's :meth:`~ShiftStore.paid_cart`."""
+        known = self.open_cart()
+        if known is None or known.id != cart_id:
+            return False
+        self._db.remember("open_cart", None)
+        self._db.remember("paid_row", cart_id)
+        return True
+
+    def _clear_paid(self) -> None:
+        """Only one row can be that of an open cart."""
+        row = self._db.recall("paid_row", self._shifts.paid_cart)
+        if row:
+            self._db.execute("DELETE FROM cart WHERE id = ?", row)
+            self._db.remember("paid_row", "")
+
     def rename(self, new_id: Callable[[], str]) -> None:
         """Give each cart another id, but for those that a card was asked for."""
         for stored in self._stored(""):
@@ -81,7 +106,9 @@ class CartStore:
 
     def _stored(self, where: str, *parameters: object) -> list[StoredCart]:
         rows = self._db.query(
-            f"SELECT body, parked, name, employee_name, changed_at FROM cart {where}", *parameters
+            f"SELECT body, parked, name, employee_name, changed_at FROM cart WHERE id <> ? {where}",
+            self._shifts.paid_cart(),
+            *parameters,
         )
         return [
             StoredCart(

@@ -1,6 +1,7 @@
 """Room on the disk: how much is left, and a ballast file that is given up when there is none."""
 
 import os
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,6 +11,10 @@ from stillopen.domain.errors import DomainError
 #: the ballast up lets a shift be closed but does not open the till for new sales.
 RESERVE = 8 * 1024 * 1024
 BALLAST = 4 * 1024 * 1024
+#: With so many bytes above the reserve, the disk is not looked at again for a few seconds. If they were gone
+#: by then all the same, the transaction would fail and change nothing.
+PLENTY = 1024 * 1024 * 1024
+LOOK_AGAIN = 5.0
 #: What a start writes itself: the shared memory of two databases, and what is old is thrown away.
 START = 1024 * 1024
 
@@ -35,9 +40,15 @@ class Room:
         self._reserve = reserve
         self._ballast = ballast
         self._file = folder / "ballast"
+        self._plenty_until = 0.0  # monotonic
 
     def is_low(self) -> bool:
-        return free_bytes(self._folder) < self._reserve
+        now = time.monotonic()
+        if now < self._plenty_until:
+            return False
+        free = free_bytes(self._folder)
+        self._plenty_until = now + LOOK_AGAIN if free >= self._reserve + PLENTY else 0.0
+        return free < self._reserve
 
     def require(self) -> None:
         """``DomainError disk_full`` below the reserve."""
@@ -58,4 +69,5 @@ class Room:
 
     def drop_ballast(self) -> None:
         """Give the ballast up, so that what was begun can be finished."""
+        self._plenty_until = 0.0
         self._file.unlink(missing_ok=True)

@@ -58,6 +58,12 @@ _COLUMNS = (
 )
 
 
+def _count_in(number: str) -> int:
+    """12 of ``S1-R1-000012``; 0 where there is none."""
+    count = number.rpartition("-")[2]
+    return int(count) if count.isascii() and count.isdigit() and len(count) < 19 else 0
+
+
 def _row(row: tuple[object, ...]) -> EntryRow:
     names = [name.split()[-1] for name in _COLUMNS.split(",")]
     return msgspec.convert(dict(zip(names, row, strict=True)), EntryRow, strict=False)
@@ -156,7 +162,32 @@ class EntryStore:
 
     def receipt(self, number: str) -> tuple[EntryRow, bytes] | None:
         """The sale with receipt ``number``, of whichever epoch."""
-        return self._find("receipt = ?", number)
+        for (epoch,) in self._db.query("SELECT id FROM epoch ORDER BY ordinal DESC"):
+            seq = self._seq_of(epoch, number)
+            if seq is not None:
+                return self._find("epoch = ? AND seq = ?", epoch, seq)
+        return None
+
+    def _seq_of(self, epoch: str, number: str) -> int | None:
+        """Receipts of an epoch are counted up, so half of what is left can be ruled out at each look."""
+        count = _count_in(number)
+        low, high = self.anchor(epoch)[0] + 1, self.head_of(epoch).seq
+        while low <= high:
+            middle = (low + high) // 2
+            row = self._db.one(
+                "SELECT seq, receipt FROM entry WHERE epoch = ? AND seq BETWEEN ? AND ?"
+                " AND receipt IS NOT NULL ORDER BY seq LIMIT 1",
+                epoch,
+                middle,
+                high,
+            )
+            if row is None or _count_in(row[1]) > count:
+                high = middle - 1
+            elif _count_in(row[1]) < count:
+                low = row[0] + 1
+            else:
+                return int(row[0]) if row[1] == number else None
+        return None
 
     def last_sale(self) -> tuple[EntryRow, bytes] | None:
         return self._find("receipt IS NOT NULL ORDER BY rowid DESC")
@@ -258,6 +289,7 @@ class EntryStore:
             seq,
         )
         self._db.forget("head")
+        self._db.forget("unsent")
         return self._db.execute("DELETE FROM entry WHERE epoch = ? AND seq <= ?", epoch, seq)
 
     def set_anchor(self, epoch: str, seq: int, digest: bytes) -> None:

@@ -78,8 +78,8 @@ class IdentityStore:
                 epoch.machine,
             )
             self._db.execute("INSERT INTO counter VALUES (?, 0, 0, 0)", epoch.id)
-            self._db.forget("head")
-            self._db.forget("counters")
+            for name in ("head", "counters", "unsent"):
+                self._db.forget(name)
         self._epochs = (*self._epochs, epoch)
 
     def label_epoch(self, label: str) -> None:

@@ -14,7 +14,8 @@ from stillopen.register.store.disk import Room
 from stillopen.register.store.entries import EntryStore, Head
 from stillopen.register.store.identity import IdentityStore
 from stillopen.register.store.pins import PinStore
-from stillopen.register.store.requests import NoteStore, PrintStore, RequestStore
+from stillopen.register.store.prints import PrintStore
+from stillopen.register.store.requests import NoteStore, RequestStore
 from stillopen.register.store.schema import VERSION, file_version, migrate
 from stillopen.register.store.sending import SendingStore
 from stillopen.register.store.shifts import ShiftStore
@@ -30,12 +31,12 @@ class Journal:
         self.identity = IdentityStore(db)
         self.entries = EntryStore(db, self.identity, writable)
         self.shifts = ShiftStore(db, self.identity)
-        self.carts = CartStore(db)
+        self.carts = CartStore(db, self.shifts)
         self.requests = RequestStore(db)
         self.pins = PinStore(db)
         self.sending = SendingStore(db, self.entries, self.identity)
         self.notes = NoteStore(db)
-        self.prints = PrintStore(db)
+        self.prints = PrintStore(self.entries)
 
     @classmethod
     def open(

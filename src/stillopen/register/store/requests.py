@@ -1,4 +1,4 @@
-"""Requests that were answered, so that a repeated one changes nothing; notes; receipts to print."""
+"""Requests that were answered, so that a repeated one changes nothing; and notes."""
 
 from datetime import datetime
 from hashlib import sha256
@@ -76,27 +76,3 @@ class NoteStore:
             self._db.execute("DELETE FROM note WHERE key = ?", key)
             if value is not None:
                 self._db.execute("INSERT INTO note VALUES (?, ?)", key, value)
-
-
-class PrintStore:
-    """Receipts that wait for a printer; no sale ever waits for one."""
-
-    def __init__(self, db: Database) -> None:
-        self._db = db
-
-    def add(self, entry_id: str) -> None:
-        self._db.execute("INSERT INTO print_job (entry) VALUES (?)", entry_id)
-
-    def forget(self) -> None:
-        """At the start of the program: what was not printed then is printed when somebody asks for it."""
-        with self._db.transaction():
-            self._db.execute("DELETE FROM print_job")
-
-    def waiting(self) -> list[tuple[int, str]]:
-        """(job, entry id), oldest first."""
-        rows = self._db.query("SELECT id, entry FROM print_job WHERE done_at IS NULL ORDER BY id")
-        return [(row[0], row[1]) for row in rows]
-
-    def done(self, job: int, at: datetime) -> None:
-        with self._db.transaction():
-            self._db.execute("UPDATE print_job SET done_at = ? WHERE id = ?", at.isoformat(), job)

@@ -9,6 +9,7 @@ import msgspec
 from stillopen.register.store.database import Database
 from stillopen.register.store.entries import EntryRow, EntryStore
 from stillopen.register.store.identity import Epoch, IdentityStore
+from stillopen.register.store.unsent import UnsentSum, forward
 from stillopen.sync.chain import GENESIS, StoredEntry
 from stillopen.sync.messages import Ack, Gap, NotApplied, Unsent
 
@@ -60,7 +61,6 @@ class SendingStore:
         self._entries = entries
         self._identity = identity
         self._tries: dict[tuple[str, int], int] = {}
-        self._unsent: tuple[tuple[bytes, tuple[Ack, ...]], Unsent, int] | None = None
 
     def state(self) -> SendState:
         return self._db.recall("send_state", self._read_state)
@@ -154,37 +154,33 @@ class SendingStore:
         return tuple(taken), tuple(gaps)
 
     def unsent(self) -> Unsent:
-        """Count of entries above the acks, Σ totals of the sales among them, age of the oldest."""
-        return self._counted()[0]
-
-    def unsent_sales(self) -> int:
-        return self._counted()[1]
-
-    def _counted(self) -> tuple[Unsent, int]:
-        key = (self._entries.head().hash, self._acks())
-        if self._unsent is None or self._unsent[0] != key:
-            self._unsent = (key, *self._count())
-        return self._unsent[1], self._unsent[2]
-
-    def _count(self) -> tuple[Unsent, int]:
-        sums = [self._sum_unsent(e.id, self.ack(e.id).seq) for e in self._identity.epochs()]
-        oldest = min((at for *_, at in sums if at), default=None)
-        unsent = Unsent(
-            count=sum(count for count, *_ in sums),
-            value=sum(value for _, value, _, _ in sums),
+        """Count of entries above the acks, Σ totals of the sales among them, when the first was made."""
+        sums = self._sums()
+        oldest = min((x.oldest for x in sums if x.oldest), default=None)
+        return Unsent(
+            count=sum(x.count for x in sums),
+            value=sum(x.value for x in sums),
             oldest_at=datetime.fromisoformat(oldest) if oldest else None,
         )
-        return unsent, sum(sales for _, _, sales, _ in sums)
 
-    def _sum_unsent(self, epoch: str, acked: int) -> tuple[int, int, int, str | None]:
-        row = self._db.one(
-            "SELECT count(*), coalesce(sum(CASE kind WHEN 'sale' THEN total END), 0),"
-            " count(CASE kind WHEN 'sale' THEN 1 END), min(occurred_at)"
-            " FROM entry WHERE epoch = ? AND seq > ?",
-            epoch,
-            acked,
-        )
-        return row if row else (0, 0, 0, None)
+    def unsent_sales(self) -> int:
+        return sum(x.sales for x in self._sums())
+
+    def _sums(self) -> list[UnsentSum]:
+        """One for each epoch. Each entry is read once when it is made and once when it is acknowledged."""
+        known: dict[str, UnsentSum] = self._db.recall("unsent", dict)
+        for epoch in self._identity.epochs():
+            before = known.get(epoch.id)
+            acked, last = self.ack(epoch.id).seq, self._last(epoch.id, before)
+            known[epoch.id] = forward(self._db, epoch.id, before, acked, last)
+        return [known[epoch.id] for epoch in self._identity.epochs()]
+
+    def _last(self, epoch: str, known: UnsentSum | None) -> int:
+        """Nothing is added to a former epoch."""
+        head = self._entries.head()
+        if epoch == head.epoch:
+            return head.seq
+        return known.last if known else self._entries.head_of(epoch).seq
 
     def unsent_items(self, limit: int = 200) -> list[UnsentItem]:
         """Oldest first; quarantined and waiting ones are among them."""

@@ -109,4 +109,4 @@ def drop_cart(till: Till, cart_id: str) -> None:
 
 def renew(till: Till) -> None:
     """After the transaction: the next cart gets an id of its own."""
-    till.next_cart = till.clock.new_id()
+    till.renew_cart()

@@ -16,7 +16,7 @@ from stillopen.domain.tender import Tender, TenderType
 from stillopen.register.session import Session
 from stillopen.register.store.shifts import Counters, OpenShift
 from stillopen.register.till import Till
-from stillopen.register.usecases.cart_view import drop_cart, view_of
+from stillopen.register.usecases.cart_view import view_of
 from stillopen.register.usecases.record import record, require_shift
 from stillopen.sync.facts import decode_body, decode_payload
 
@@ -102,11 +102,12 @@ def keep_sale(
         total=receipt.total,
     )
     counters = till.journal.shifts.counters()
-    till.journal.shifts.save_counters(
-        Counters(counters.receipts + 1, counters.z, counters.grand_total + receipt.total)
-    )
+    moved = Counters(counters.receipts + 1, counters.z, counters.grand_total + receipt.total)
     totals = with_receipt(shift.totals, receipt)
-    till.journal.shifts.save(msgspec.structs.replace(shift, totals=totals))
-    till.journal.prints.add(cart_id)
-    drop_cart(till, cart_id)
+    till.journal.shifts.save_sale(
+        msgspec.structs.replace(shift, totals=totals),
+        moved,
+        paid_cart=cart_id if till.journal.carts.paid(cart_id) else "",
+    )
+    till.journal.carts.end_attempt(cart_id)
     return Paid(id=cart_id, seq=made.seq, occurred_at=made.draft.occurred_at, receipt=receipt)

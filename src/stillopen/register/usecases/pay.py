@@ -63,7 +63,9 @@ def pay(
         _check_attempt(till, cart, tenders)
         paid = make_sale(till, session, cart, tenders)
     renew(till)
-    return msgspec.structs.replace(paid, signed_out=end_after_sale(till, session))
+    if end_after_sale(till, session):
+        return msgspec.structs.replace(paid, signed_out=True)
+    return paid
 
 
 def _is_open(till: Till, cart_id: str) -> bool:
@@ -89,8 +91,10 @@ def _cart_as_seen(till: Till, cart_id: str, version: int) -> Cart:
 def _check_attempt(till: Till, cart: Cart, tenders: Sequence[Tender]) -> None:
     """A card that was asked for must be among the tenders, or be answered first."""
     attempt = till.journal.carts.attempt_of(cart.id)
+    if attempt is None:
+        return
     card = sum(t.amount for t in tenders if t.type is TenderType.EXTERNAL_CARD)
-    if attempt is not None and card != attempt.amount:
+    if card != attempt.amount:
         require_free(till, cart.id)
 
 

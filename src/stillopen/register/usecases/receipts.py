@@ -165,6 +165,4 @@ def reprint(till: Till, session: Session, number: str) -> StoredReceipt:
     with till.change("journal"):
         fact = ReceiptReprinted(receipt=found.receipt.number)
         record(till, "receipt_reprinted", fact, session=session, shift=open_shift_id(till))
-        if found.own:
-            till.journal.prints.add(found.id)
     return found
