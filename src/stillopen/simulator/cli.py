@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from stillopen.backoffice import bootstrap
+from stillopen.backoffice import bootstrap, memory
 
 if TYPE_CHECKING:
     from stillopen.simulator.runner import Plan, Summary
@@ -113,6 +113,7 @@ def run_seeds(seeds: range, plan: Mapping[str, object]) -> "Summary":
         bootstrap.start(Path(folder))
         logging.getLogger("stillopen").setLevel(logging.CRITICAL)
         runner = bootstrap.load("stillopen.simulator.runner")
+        memory.settle()
         wanted: Plan = msgspec.convert(plan, runner.Plan)
         summary: Summary = runner.run_row(seeds, wanted, _show)
     return summary

@@ -16,7 +16,7 @@ from stillopen.simulator.truth import Truth
 from stillopen.simulator.wire import FINE, Answer
 from stillopen.simulator.world import World
 from stillopen.sync.codec import unpack
-from stillopen.sync.messages import Ack, ExchangeAnswer, ExchangeRequest
+from stillopen.sync.messages import Ack, ExchangeAnswer
 
 #: Virtual seconds within which everything must have drained once the faults are over.
 PATIENCE = 3600.0
@@ -37,6 +37,8 @@ class Fleet:
         self.nodes: dict[str, RegisterNode] = {}
         self.entries = 0
         self._acks: dict[str, dict[str, Ack]] = {}
+        #: Register (hex) → entries that were not applied, as of its last answer.
+        self._held: dict[str, int] = {}
         self._on_server: set[str] = set()  # sales that the server has held and must go on holding
         self.server.watch.append(self._answered)
         self.server.published.append(self._published)
@@ -49,7 +51,7 @@ class Fleet:
         for node in self.nodes.values():
             node.stop()
         self.truth.close()
-        self.server.stop()
+        self.server.close()
 
     # -- making tills ------------------------------------------------------------------------
 
@@ -108,16 +110,16 @@ class Fleet:
 
     # -- watching ----------------------------------------------------------------------------
 
-    def _answered(self, who: str, body: bytes, answer: Answer) -> None:
+    def _answered(self, who: str, proof: str, answer: Answer) -> None:
         """The server has answered: what it says must be on its disk."""
         if answer.status != 200:
             return
-        request = unpack(body, ExchangeRequest)
-        if request.entries:
+        register = proof.partition(":")[0].replace("-", "")
+        arrived = self.ledger.look(register)
+        told = self.oracle.note_answer(register, answer.body, self.server.life)
+        if arrived or told.held != self._held.get(register, 0):
             self.server.work_soon()
-        register = request.register.replace("-", "")
-        self.ledger.look(register)
-        self.oracle.note_answer(register, answer.body, self.server.life)
+        self._held[register] = told.held
         message = unpack(answer.body, ExchangeAnswer)
         if message.ack.seq:
             there = self.ledger.where.get(message.ack.hash)
@@ -224,6 +226,7 @@ class Fleet:
     def settle(self) -> None:
         """Liveness (invariant 8): the faults are over; everything drains and agrees in bounded time."""
         self.world.say("world", "the faults are over")
+        self.server.settling = True
         self.server.start()
         self.server.trap.spring = None
         for node in list(self.nodes.values()):

@@ -45,8 +45,10 @@ class Ledger:
         """The server's file was exchanged for another."""
         self.seen, self.where, self.sale_of = {}, {}, {}
 
-    def look(self, register: str) -> None:
-        """Invariants 2, 5 and 7 over what has arrived of ``register`` (hex) since the last look."""
+    def look(self, register: str) -> bool:
+        """Invariants 2, 5 and 7 over what has arrived of ``register`` (hex) since the last look; whether
+        anything has."""
+        arrived = False
         for branch in self.truth.branches(register):
             before = self.seen.get((register, branch.name))
             if before is None:
@@ -54,6 +56,8 @@ class Ledger:
             require(2, branch.acked >= before.seq, f"the ack of {branch.name} went back")
             if branch.acked > before.seq:
                 self._follow(branch, before)
+                arrived = True
+        return arrived
 
     def _beginning(self, branch: Branch) -> Ack:
         if not branch.parent:

@@ -82,19 +82,22 @@ class Oracle:
             return {}
         return self.history.get((scope, chain))
 
-    def note_answer(self, register: str, body: bytes, server_life: int) -> None:
-        """An answer for ``register`` (hex) leaves the server."""
-        scopes = self.scopes(register)
-        held = self.truth.query(
-            "SELECT count(*) FROM ingest_entry WHERE register_id = ? AND NOT (status = 'applied')",
-            register,
-        )
-        self.told[brief(body)] = Told(self.truth.heads(scopes), held[0][0], server_life)
+    def note_answer(self, register: str, body: bytes, server_life: int) -> Told:
+        """An answer for ``register`` (hex) leaves the server; what is true there now."""
+        store, held, heads = self.truth.state_of(register)
+        scopes = scopes_of(register, store)
+        told = Told({s: heads[s] for s in scopes if s in heads}, held, server_life)
+        self.told[brief(body)] = told
+        return told
 
     def note_heard(self, node: RegisterNode, body: bytes, answer: ExchangeAnswer) -> None:
         if node.counted and not answer.stale and brief(body) in self.told:
             self.last[node.name] = self.told[brief(body)]
 
     def scopes(self, register: str) -> tuple[str, str, str]:
-        store = str(UUID(self.truth.store_of(register)))
-        return ("account", f"store:{store}", f"register:{UUID(register)}")
+        return scopes_of(register, self.truth.store_of(register))
+
+
+def scopes_of(register: str, store: str) -> tuple[str, str, str]:
+    """Of the catalogue, for a register in a store (both hex)."""
+    return ("account", f"store:{UUID(store)}", f"register:{UUID(register)}")

@@ -37,7 +37,7 @@ TIMEOUT = 12.0  # seconds that a till waits for an answer
 RETRY = (0.7, 3.0)
 REBOOT = (5.0, 90.0)
 _BUSY, _UNWELCOME = 60.0, 600.0  # most seconds between tries when refused again and again
-QUIET = (1800.0, 7200.0)  # idle polls are elided: one of many is made
+QUIET = (1800.0, 7200.0)  # seconds from one look whether a poll would bring something to the next
 FLOAT = 10_000  # minor units in the drawer
 
 
@@ -74,9 +74,14 @@ class RegisterNode:
         self.refused = ""  # code of the last answer that was a refusal
         self._refusals = 0
         self._told: list[str] = []
+        #: What on_disk() has read: in which life, up to which row, and the ids up to there.
+        self._sales: tuple[int, int, set[str]] = (0, 0, set())
         self.lag = 0.01  # seconds from a sale to the exchange that sends it
         self._waiting: int | None = None  # number of the request whose answer is awaited
         self._due = False  # an exchange is scheduled
+        self._speak = False  # one is to be made even if there is nothing to say
+        self._changes = 0  # of the Back Office, when the latest request went out
+        self._known_changes = -1  # of those, what it has told this till
         self.protocol: tuple[int, int] | None = None  # that it says it speaks; None: the truth
         self.heard: list[Callable[[RegisterNode, bytes, Heard], None]] = []
         self.stumbled: list[
@@ -135,7 +140,8 @@ class RegisterNode:
         clock = SimClock(self.world, self.wrong)
         room = Room(self.folder, reserve=0, ballast=0)
         self.till = Till.open(self.folder, clock, room, self.machine, self._fatal)
-        self._waiting, self._due = None, False
+        self._waiting, self._due, self._speak = None, False, False
+        self._known_changes = -1
         if self.till.identity is not None:
             self.engine = Engine(self.till)
 
@@ -315,8 +321,15 @@ class RegisterNode:
     def on_disk(self) -> set[str]:
         """Ids of the sales in the journal, also those that nobody was told of."""
         assert self.till is not None
-        rows = self.till.journal.db.query("SELECT id FROM entry WHERE kind = 'sale'")
-        return {row[0] for row in rows}
+        life, last, ids = self._sales
+        if life != self.life:  # the file may be another one
+            last, ids = 0, set()
+        rows = self.till.journal.db.query(
+            "SELECT rowid, id FROM entry WHERE kind = 'sale' AND rowid > ? ORDER BY rowid", last
+        )
+        ids.update(row[1] for row in rows)
+        self._sales = (self.life, rows[-1][0] if rows else last, ids)
+        return ids
 
     def new_sale_id(self) -> str:
         """As a kiosk makes it, which keeps it over a crash of the till."""
@@ -345,11 +358,15 @@ class RegisterNode:
             self.wake()
 
     def _poll(self) -> None:
+        """A till that hears nothing speaks now and then. Of these exchanges only those are made that the Back
+        Office has an answer for which this till has not heard."""
         life = self.life
 
         def look() -> None:
             if life == self.life and self.running:
-                self.poke()
+                if self._known_changes != self.server.changes:
+                    self._speak = True
+                    self.wake()
                 self._poll()
 
         self.world.after(self.world.rng.uniform(*QUIET), look)
@@ -363,8 +380,9 @@ class RegisterNode:
 
     def _exchange(self) -> None:
         assert self.engine is not None
-        if not self.engine.has_work():
+        if not self._speak and not self.engine.has_work():
             return
+        self._speak, self._changes = False, self.server.changes
         try:
             prepared = self.engine.prepare()
         except sqlite3.Error as error:
@@ -453,6 +471,8 @@ class RegisterNode:
         ack = self.engine.state.acked
         self.say(f"← answer {number} {brief(body)}: ack {ack.epoch[:4]}/{ack.seq}")
         self._tell(heard)
+        if self.counted:
+            self._known_changes = self._changes
         for watcher in self.heard:
             watcher(self, body, heard)
         if number == self._waiting:
@@ -460,7 +480,7 @@ class RegisterNode:
         if self.session is None:
             self.sign_in()
         if heard.switched:
-            self.engine.look_for_news()  # one more, so that the Back Office shows what is applied here
+            self._speak = True  # one more, so that the Back Office shows what is applied here
         self.wake(self.world.rng.uniform(0.0, 0.05))
 
     def _tell(self, heard: Heard) -> None:
@@ -502,6 +522,7 @@ class RegisterNode:
         assert self.till is not None
         with self.till.journal.transaction() as db:
             db.execute("DELETE FROM entry WHERE epoch = ? AND seq < ?", self.epoch, seq)
+        self._sales = (0, 0, set())
         self.paid = {sale: self.paid[sale] for sale in self.paid if sale in self.on_disk()}
         self.say(f"has lost its entries below {seq}")
 

@@ -33,7 +33,9 @@ from stillopen.simulator.world import Killed, World
 from stillopen.sync.messages import ActivateAnswer, ActivateRequest
 
 FILE = "backoffice.db"
-WORK = (2.0, 900.0)  # seconds until the worker looks for what is due: most looks are elided
+WORK = (2.0, 1500.0)  # seconds until the worker looks for what is due: most looks are elided
+#: The same at most, once the faults are over: an exchange may give it work again, and that another.
+SETTLING = 600.0
 REBOOT = (1.0, 20.0)  # seconds that a killed server is away
 
 
@@ -42,7 +44,7 @@ def point_django(folder: Path) -> None:
     connections.close_all()
     known.forget_all()
     settings: dict[str, Any] = database_settings(folder, "")
-    settings["OPTIONS"] = {**settings["OPTIONS"], "timeout": 0}
+    settings["OPTIONS"] = {**settings["OPTIONS"], "timeout": 0, "cached_statements": 512}
     connections.settings = connections.configure_settings({"default": settings})
     with suppress(AttributeError):
         del connections["default"]
@@ -79,14 +81,16 @@ class ServerNode:
         self.account = Account.objects.get()
         self.up = True
         self.life = 0  # counts how often the file was opened anew
+        self.changes = 0  # counts publications, revocations, restored files: what a poll finds out
         self.trap = Trap()
         self.back: list[Callable[[], None]] = []
-        self.watch: list[Callable[[str, bytes, Answer], None]] = []
+        self.watch: list[Callable[[str, str, Answer], None]] = []
         self.restored: list[Callable[[], None]] = []
         self.published: list[Callable[[], None]] = []
         self.worked: list[Callable[[], None]] = []
         self._worker = Worker()
         self._work_due = False
+        self.settling = False
 
     # -- exchanges ---------------------------------------------------------------------------
 
@@ -103,14 +107,15 @@ class ServerNode:
         words = f"answers {who} {answer.status} {answer.code or brief(answer.body)}"
         self.world.say("server", words)
         for watcher in self.watch:
-            watcher(who, body, answer)
+            watcher(who, proof, answer)
         return answer
 
-    def work_soon(self, within: float = WORK[1]) -> None:
+    def work_soon(self) -> None:
         """Something may be due for the worker."""
         if not self._work_due:
             self._work_due = True
-            self.world.after(self.world.rng.uniform(WORK[0], within), self._work)
+            most = SETTLING if self.settling else WORK[1]
+            self.world.after(self.world.rng.uniform(WORK[0], most), self._work)
 
     def _work(self) -> None:
         """What the worker process does when it looks: everything that is due."""
@@ -164,17 +169,23 @@ class ServerNode:
         self.world.after(self.world.rng.uniform(*REBOOT), self.start)
 
     def stop(self) -> None:
+        """End the process where it is: closing its connections would tidy up its files."""
+        image = take_image(self.folder)
+        self.close()
+        put_image(self.folder, image)
+
+    def close(self) -> None:
+        """End the process; nobody looks at its files again."""
         self.up = False
         self.trap = Trap()
-        image = take_image(self.folder)
         connections.close_all()
         known.forget_all()
-        put_image(self.folder, image)
 
     def start(self) -> None:
         if not self.up:
             self.up = True
             self.life += 1
+            self.changes += 1
             self._worker = Worker()
             self.work_soon()
             self.world.say("server", "is up again")
@@ -237,6 +248,7 @@ class ServerNode:
             forget_labels()
         self.up = True
         self.life += 1
+        self.changes += 1
         self._worker = Worker()
         self.work_soon()
         how = "with a new server epoch" if raise_epoch else "without anybody saying so"
@@ -266,6 +278,7 @@ class ServerNode:
 
     def revoke(self, name: str) -> None:
         devices.revoke(self.register(name), None)
+        self.changes += 1
         self.world.say("server", f"revokes {name}")
 
     def move(self, name: str, store: str) -> None:
@@ -274,6 +287,7 @@ class ServerNode:
         Register.objects.filter(id=row.id).update(
             store=Store.objects.get(account=self.account, code=store)
         )
+        self.changes += 1
         self.world.say("server", f"moves {name} to {store}")
 
     def change_price(self, sku: str, price: int) -> None:
@@ -290,6 +304,7 @@ class ServerNode:
         self._published(f"publication {done.number} of {done.records} records")
 
     def _published(self, words: str) -> None:
+        self.changes += 1
         self.world.say("server", f"publishes: {words}")
         for watcher in self.published:
             watcher()
@@ -300,6 +315,7 @@ class ServerNode:
         ids = list(waiting.order_by("created_at", "id").values_list("id", flat=True))
         for item in ids:
             retry_exception(self.account.id, item, self.world.now())
+        self.changes += 1
         return len(ids)
 
     def retry(self, name: str) -> None:

@@ -65,6 +65,17 @@ class Truth:
             self._connection = sqlite3.connect(path, isolation_level=None)
         return self._connection.execute(sql, parameters).fetchall()
 
+    def state_of(self, register: str) -> tuple[str, int, dict[str, bytes]]:
+        """(its store, entries of it that are not applied, scope → chain of all heads), of one moment."""
+        rows = self.query(
+            "SELECT store_id, (SELECT count(*) FROM ingest_entry e WHERE e.account_id = r.account_id"
+            " AND e.register_id = r.id AND NOT (e.status = 'applied')), scope, chain"
+            " FROM devices_register r LEFT JOIN feed_head h ON h.account_id = r.account_id WHERE r.id = ?",
+            register,
+        )
+        store, held, _, _ = rows[0]
+        return store, held, {scope: chain for _, _, scope, chain in rows if scope}
+
     def branches(self, register: str = "") -> list[Branch]:
         where, of = ("WHERE register_id = ?", (register,)) if register else ("", ())
         rows = self.query(
@@ -76,7 +87,8 @@ class Truth:
 
     def entries(self, register: str, branch: str, after: int) -> list[Held]:
         rows = self.query(
-            f"{_HELD} WHERE register_id = ? AND branch = ? AND seq > ? ORDER BY seq",
+            f"{_HELD} WHERE account_id = (SELECT id FROM accounts_account)"
+            " AND register_id = ? AND branch = ? AND seq > ? ORDER BY seq",
             register,
             branch,
             after,

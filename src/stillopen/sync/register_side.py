@@ -83,16 +83,21 @@ class SyncState(msgspec.Struct, frozen=True, kw_only=True):
     strange: bool = False  # this machine is not the one that was activated
 
 
-class Outlook(msgspec.Struct, frozen=True, kw_only=True):
+class JournalEnd(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the journal reaches, in the epoch that is being sent."""
+
+    epoch: str  # the oldest of which something is unsent or not ``confirmed``, else the present one
+    former: bool = False  # a later epoch has begun
+    head_seq: int
+
+
+class Outlook(JournalEnd, frozen=True, kw_only=True):
     """What the stores hold at this moment."""
 
     register: str
     software: str
     machine: str = ""
-    epoch: str  # the oldest of which something is unsent or not ``confirmed``, else the present one
-    former: bool = False  # a later epoch has begun
     label: str = ""
-    head_seq: int
     head_hash: bytes
     purged: int = 0  # entries up to here are no longer in the journal
     backed_up: int = 0
@@ -369,9 +374,9 @@ def timed(state: SyncState, sent: int, seconds: float, round_trip: float = 0.0) 
     return msgspec.structs.replace(state, batch=batch)
 
 
-def has_work(state: SyncState, outlook: Outlook) -> bool:
+def has_work(state: SyncState, end: JournalEnd) -> bool:
     """Whether another exchange is worth making at once."""
-    unsent = not _handed_in(state, outlook)
+    unsent = not _handed_in(state, end)
     if state.revoked or state.waiting_for_upgrade:
         return unsent
     if not state.nonce or unsent or state.retry:
@@ -379,18 +384,18 @@ def has_work(state: SyncState, outlook: Outlook) -> bool:
     return _may_pull(state) and (state.feed_behind or state.live_behind or bool(state.repair))
 
 
-def _handed_in(state: SyncState, outlook: Outlook) -> bool:
+def _handed_in(state: SyncState, end: JournalEnd) -> bool:
     """The server holds the whole journal, and has said so since it last did not know this register."""
     return (
-        is_confirmed(state, outlook)
-        and state.acked.epoch == outlook.epoch
-        and state.acked.seq >= outlook.head_seq
+        is_confirmed(state, end)
+        and state.acked.epoch == end.epoch
+        and state.acked.seq >= end.head_seq
     )
 
 
-def is_confirmed(state: SyncState, outlook: Outlook) -> bool:
+def is_confirmed(state: SyncState, end: JournalEnd) -> bool:
     """Whether the server has spoken of every epoch of this journal since the last stale answer."""
-    return not outlook.former and outlook.epoch in state.confirmed
+    return not end.former and end.epoch in state.confirmed
 
 
 def is_synced(state: SyncState, outlook: Outlook, not_applied: int) -> bool:

@@ -1,12 +1,16 @@
 """The work that is due at a time: one row of the table each, so that it is done once whichever process does it."""
 
+import json
 import logging
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from django.db import connection
+
 from stillopen.backoffice.feed.ahead import make_ahead
 from stillopen.backoffice.ingest.retry import apply_understood
+from stillopen.backoffice.ingest.sql import Cursor, engine, when
 from stillopen.backoffice.live.retention import forget_old
 from stillopen.backoffice.worker.models import Task
 from stillopen.domain.errors import DomainError
@@ -70,7 +74,8 @@ def schedule_standing(now: datetime) -> None:
 
 def run_due(now: datetime) -> bool:
     """Do the task that has been due longest; False when none is."""
-    task = Task.objects.filter(due_at__lte=now, kind__in=_known()).order_by("due_at", "key").first()
+    with connection.cursor() as cursor:
+        task = _first_due(cursor, now)
     if task is None:
         return False
     job = JOBS[task.kind]
@@ -83,6 +88,23 @@ def run_due(now: datetime) -> bool:
         return True
     _done(task, job, now, more)
     return True
+
+
+def _first_due(cursor: Cursor, now: datetime) -> Task | None:
+    """Asked four times a second, so in plain SQL: composing the query takes the ORM longer than its answer."""
+    db = engine()
+    cursor.execute(
+        f"""SELECT key, kind, due_at, details, tries FROM worker_task
+        WHERE due_at <= %s AND {db.among("kind")} ORDER BY due_at, key LIMIT 1""",
+        (db.moment(now), db.many(JOBS)),
+    )
+    row = cursor.fetchone()
+    if row is None:
+        return None
+    key, kind, at, details, tries = row
+    due_at = when(at)
+    assert due_at is not None
+    return Task(key=key, kind=kind, due_at=due_at, details=json.loads(details), tries=tries)
 
 
 def _known() -> Iterable[str]:

@@ -11,6 +11,7 @@ import msgspec
 from stillopen import __version__
 from stillopen.domain.errors import DomainError
 from stillopen.register.store.entries import Head
+from stillopen.register.store.identity import Epoch
 from stillopen.register.till import Till
 from stillopen.register.usecases.new_epoch import begin_epoch, take_label
 from stillopen.register.usecases.sign_in import take_unblock
@@ -77,12 +78,22 @@ class Engine:
 
     # -- out ---------------------------------------------------------------------------------
 
+    def _end(self) -> tuple[Epoch, Head, bool]:
+        """The epoch that is being sent, its last entry, and whether a later epoch has begun."""
+        journal = self._till.journal
+        epoch, present = journal.sending.epoch_to_send(self.state.confirmed), journal.head()
+        former = epoch.id != present.epoch
+        return epoch, journal.entries.head_of(epoch.id) if former else present, former
+
+    def _journal_end(self) -> register_side.JournalEnd:
+        """The part of :meth:`outlook` that says whether there is something to send, at little cost."""
+        _, head, former = self._end()
+        return register_side.JournalEnd(epoch=head.epoch, former=former, head_seq=head.seq)
+
     def outlook(self) -> register_side.Outlook:
         till = self._till
-        sending = till.journal.sending
-        epoch, present = sending.epoch_to_send(self.state.confirmed), till.journal.head()
-        former = epoch.id != present.epoch
-        head = till.journal.entries.head_of(epoch.id) if former else present
+        sending, present = till.journal.sending, till.journal.head()
+        epoch, head, former = self._end()
         return register_side.Outlook(
             register=self._identity.register,
             software=__version__,
@@ -314,7 +325,7 @@ class Engine:
     @property
     def behind(self) -> bool:
         """Whether the catalogue, or what arrived of the journal, is not known to be what the server has."""
-        unknown = not register_side.is_confirmed(self.state, self.outlook())
+        unknown = not register_side.is_confirmed(self.state, self._journal_end())
         return bool(self.state.feed_behind or self.trouble or self.offer or self._wrong or unknown)
 
     # -- wishes ------------------------------------------------------------------------------
@@ -354,9 +365,9 @@ class Engine:
             quiet = msgspec.structs.replace(
                 self.state, feed_behind=False, live_behind=False, repair=()
             )
-            return register_side.has_work(quiet, self.outlook())
+            return register_side.has_work(quiet, self._journal_end())
         wanted = self._news or self._live_news or self._took or bool(self._wrong - self._asked)
-        return wanted or register_side.has_work(self.state, self.outlook())
+        return wanted or register_side.has_work(self.state, self._journal_end())
 
     def has_caught_up(self, head: Head) -> bool:
         """Whether everything up to ``head`` has arrived and the catalogue is fetched. What was sold since
