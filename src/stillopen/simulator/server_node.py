@@ -33,7 +33,7 @@ from stillopen.simulator.world import Killed, World
 from stillopen.sync.messages import ActivateAnswer, ActivateRequest
 
 FILE = "backoffice.db"
-WORK = (2.0, 1500.0)  # seconds until the worker looks for what is due: most looks are elided
+WORK = (2.0, 900.0)  # seconds until the worker looks for what is due: most looks are elided
 #: The same at most, once the faults are over: an exchange may give it work again, and that another.
 SETTLING = 600.0
 REBOOT = (1.0, 20.0)  # seconds that a killed server is away
