@@ -31,6 +31,9 @@ from tests.backoffice.ingest.till import Till, make_account, make_store, make_ti
 from tests.support.backoffice import Database
 from tests.support.process import Server
 
+#: Seconds, where it is not asked how soon.
+AT_LAST = 20.0
+
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def shared(
@@ -182,7 +185,6 @@ def test_a_heartbeat_comes_at_once_and_every_two_seconds(http: HttpTill) -> None
         assert next_event(events, "hb", 2.6) > 1.5
 
 
-@pytest.mark.serial
 def test_a_publication_pokes_the_registers_of_its_scope_only(
     http: HttpTill, server: Server
 ) -> None:
@@ -199,16 +201,16 @@ def test_a_publication_pokes_the_registers_of_its_scope_only(
     thread = threading.Thread(target=follow)
     thread.start()
     with http.listen() as events:
-        next_event(events, "hb", 0.5)
+        next_event(events, "hb", AT_LAST)
         publish_something(http.till, f"register:{http.till.register.id}")
-        next_event(events, "poke", 1.0)
+        next_event(events, "poke", AT_LAST)
         publish_something(http.till, f"register:{http.till.register.id}")
-        next_event(events, "poke", 1.0)
+        next_event(events, "poke", AT_LAST)
     thread.join()
     assert heard == ["hb"] * 3
     with other.listen() as events:
         publish_something(http.till, f"store:{http.till.register.store_id}")
-        next_event(events, "poke", 1.0)
+        next_event(events, "poke", AT_LAST)
 
 
 @pytest.mark.serial
@@ -225,7 +227,6 @@ def test_a_poke_leaves_with_the_commit(http: HttpTill) -> None:
     assert median(took) <= 0.05
 
 
-@pytest.mark.serial
 def test_the_pokes_of_one_account_never_reach_another(http: HttpTill, server: Server) -> None:
     stranger = HttpTill(make_till(make_store(make_account("Other"))), server.url)
     heard: list[str] = []
@@ -239,7 +240,7 @@ def test_the_pokes_of_one_account_never_reach_another(http: HttpTill, server: Se
     with http.listen() as events:
         for _ in range(5):
             publish_something(http.till)
-            next_event(events, "poke", 1.0)
+            next_event(events, "poke", AT_LAST)
             time.sleep(0.2)
     thread.join()
     assert heard == ["hb"] * 3
