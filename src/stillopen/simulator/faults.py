@@ -135,6 +135,7 @@ class Faults:
 
         def free() -> None:
             if node.life == life and node.running:
+                disk_of(node.folder).disarm()  # this is not the till's own doing either
                 node.free_disk()
                 node.wake()
 
