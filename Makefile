@@ -28,10 +28,11 @@ demo: install
 
 test: install needs lint unit stories serial
 
-# They wait for disks, databases and programs as much as they work: twice as many at once as there are processors.
+# One more than there are processors: some wait for a database. Each brings databases and a browser of its own.
 unit:
-	$(BIN)/python -m pytest -q -n $$((2 * $(JOBS))) --dist loadfile -m "not serial and not story and not soak"
+	$(BIN)/python -m pytest -q -n $$(($(JOBS) + 1)) --dist loadfile -m "not serial and not story and not soak"
 
+# They wait more than they work: twice as many at once as there are processors.
 stories:
 	$(BIN)/python -m pytest -q -n $$((2 * $(JOBS))) --dist worksteal -m "story and not soak"
 
