@@ -1,6 +1,7 @@
 """Two hundred seeds in two files, so that two processes share them. ``make simulate`` runs 10 000."""
 
-from stillopen.simulator.runner import Plan, Simulator
+from stillopen.simulator.runner import Simulator
+from stillopen.simulator.summary import Plan
 
 #: Of each file: so many tests of so many seeds each.
 PARTS, SEEDS_EACH = 10, 10

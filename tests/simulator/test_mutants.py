@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from stillopen.simulator.runner import Plan, Simulator
+from stillopen.simulator.runner import Simulator
+from stillopen.simulator.summary import Plan
 from tests.simulator.mutants import MUTANTS
 
 

@@ -3,7 +3,8 @@
 import pytest
 
 from stillopen.simulator import fleet
-from stillopen.simulator.runner import Plan, Simulator
+from stillopen.simulator.runner import Simulator
+from stillopen.simulator.summary import Plan
 
 OPENED = 600.0  # virtual seconds until every till has its catalogue and has said so
 

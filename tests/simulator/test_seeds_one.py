@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from stillopen.simulator.runner import Plan, Simulator
+from stillopen.simulator.runner import Simulator
+from stillopen.simulator.summary import Plan
 from tests.simulator.seeds import PARTS, check_part
 
 
@@ -38,3 +39,15 @@ def test_a_seed_gives_the_same_run_in_another_process_to_the_byte() -> None:
     assert summary["runs"] == 1 and summary["violations"] == []
     assert summary["entries"] > summary["sales"] > 0
     assert summary["virtual_seconds"] > 8 * 3600 and summary["cpu_seconds"] > 0
+
+
+def test_processes_that_share_the_seeds_find_what_one_finds() -> None:
+    asked = ("--seed", "31", "--runs", "3", "--registers", "2", "--sales", "3", "--json")
+    one, shared = simulate(*asked), simulate(*asked, "--jobs", "2")
+    assert (one.returncode, shared.returncode) == (0, 0), shared.stderr[-2000:]
+    alone, together = json.loads(one.stdout), json.loads(shared.stdout)
+    assert together["runs"] == 3 and together["faults"]
+    for summary in (alone, together):
+        del summary["cpu_seconds"]
+    assert together == alone
+    assert shared.stderr.splitlines()[-1] == "3 of 3 seeds, 0 violations"

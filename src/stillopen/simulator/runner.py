@@ -1,16 +1,13 @@
-"""Runs: one seed, one world; and what a row of them came to."""
+"""Runs: one seed, one world; and a row of them."""
 
 import shutil
 import tempfile
 import time
 import traceback
-from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from random import Random
-
-import msgspec
 
 from stillopen.simulator import chance
 from stillopen.simulator.disk import connect_plainly, connect_tills, forget_disks
@@ -18,6 +15,7 @@ from stillopen.simulator.faults import Faults
 from stillopen.simulator.fleet import Fleet
 from stillopen.simulator.invariants import Violation
 from stillopen.simulator.scenario import Scenario
+from stillopen.simulator.summary import Plan, Result, Summary
 from stillopen.simulator.template import SKUS, Shop, make_shop
 from stillopen.simulator.world import Killed, World
 
@@ -29,40 +27,6 @@ DAY = 86400.0
 #: From a sale to the exchange that sends it: at once, or as if the register had been busy with others.
 _LAGS = (0.01, 20.0, 300.0, 1200.0)
 OPEN_FOR = 8 * 3600.0  # seconds a day
-
-
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What every seed does. ``registers`` and ``sales`` (per register and day) None: the seed chooses."""
-
-    registers: int | None = None
-    sales: int | None = None
-    days: int = 1
-    publications: int = 2  # a day
-    faults: bool = True
-    only: tuple[str, ...] = ()  # of the faults, by the names in faults.py; none: all
-    transcript: bool = False  # keep all of it
-
-    def command(self, seed: int) -> str:
-        """What repeats ``seed``."""
-        words = ["stillopen simulate", f"--seed {seed}"]
-        words += [f"--registers {self.registers}"] if self.registers else []
-        words += [f"--sales {self.sales}"] if self.sales is not None else []
-        words += [f"--days {self.days}"] if self.days != 1 else []
-        words += [f"--publications {self.publications}"] if self.publications != 2 else []
-        words += [] if self.faults else ["--no-faults"]
-        return " ".join(words)
-
-
-class Result(msgspec.Struct, frozen=True, kw_only=True):
-    seed: int
-    entries: int
-    sales: int
-    registers: int
-    virtual_seconds: float
-    faults: dict[str, int]
-    violation: str = ""
-    digest: str = ""  # of the transcript
-    transcript: list[str] = []
 
 
 class Simulator:
@@ -200,47 +164,6 @@ def _publish(fleet: Fleet) -> None:
         server.publish()
 
     server.attempt(work)
-
-
-class Summary(msgspec.Struct, kw_only=True):
-    """A row of runs."""
-
-    runs: int = 0
-    entries: int = 0
-    sales: int = 0
-    faults: dict[str, int] = {}
-    virtual_seconds: float = 0.0
-    cpu_seconds: float = 0.0
-    violations: list[dict[str, object]] = []
-
-    def add(self, result: Result, plan: Plan) -> None:
-        self.runs += 1
-        self.entries += result.entries
-        self.sales += result.sales
-        self.faults = _sum(self.faults, result.faults)
-        self.virtual_seconds += result.virtual_seconds
-        if result.violation:
-            self.violations.append(
-                {
-                    "seed": result.seed,
-                    "violation": result.violation,
-                    "repeat": plan.command(result.seed),
-                }
-            )
-
-    def join(self, other: "Summary") -> None:
-        """Another process had other seeds."""
-        self.runs += other.runs
-        self.entries += other.entries
-        self.sales += other.sales
-        self.faults = _sum(self.faults, other.faults)
-        self.virtual_seconds += other.virtual_seconds
-        self.cpu_seconds += other.cpu_seconds
-        self.violations += other.violations
-
-
-def _sum(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
-    return dict(sorted((Counter(one) + Counter(other)).items()))
 
 
 def run_row(seeds: Iterable[int], plan: Plan, show: Callable[[list[str]], None]) -> Summary:
