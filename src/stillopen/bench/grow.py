@@ -20,7 +20,7 @@ from stillopen.bench.till import Register, register
 
 RECEIPTS, MORE_RECEIPTS = 1000, 1_000_000
 MORE_PRODUCTS = 100_000
-IDLE, UPLOADS, BATCH, CHANGED = 100, 20, 100, 10
+IDLE, UPLOADS, BATCH, CHANGED = 400, 20, 100, 10
 AT_MOST = 1.2
 #: CPU seconds in a second of a server that has nothing to do; how many seconds it is given to come to that.
 _RESTING, _RESTED_WITHIN = 0.08, 60
