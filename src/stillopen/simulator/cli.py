@@ -94,10 +94,10 @@ def simulate(
 
 
 def _run_all(seeds: range, plan: Plan, jobs: int) -> Summary:
+    if jobs == 1 or len(seeds) == 1:
+        return run_seeds(seeds, plan)
     each = min(_CHUNK, -(-len(seeds) // jobs))
     chunks = [seeds[i : i + each] for i in range(0, len(seeds), each)]
-    if len(chunks) == 1:
-        return run_seeds(seeds, plan)
     whole = Summary()
     with ProcessPoolExecutor(jobs) as pool:
         for part in pool.map(run_seeds, chunks, [plan] * len(chunks)):
