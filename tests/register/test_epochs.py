@@ -67,6 +67,21 @@ def test_what_a_former_epoch_has_left_is_sent_first(tmp_path: Path) -> None:
     assert sending.unsent_sales() == 1
 
 
+def test_a_sync_is_not_over_before_a_new_epoch_has_its_label(tmp_path: Path) -> None:
+    till = make_till(tmp_path / "a")
+    sale(till)
+    engine, asked = Engine(till), till.journal.head()
+    till.journal.sending.set_ack(Ack(asked.epoch, asked.seq, asked.hash))
+    engine.state = msgspec.structs.replace(
+        engine.state, nonce=b"n", feed_behind=False, confirmed=(asked.epoch,)
+    )
+    assert engine.has_caught_up(asked)
+    epoch = begin_epoch(till)
+    assert not engine.has_caught_up(asked)
+    engine.state = msgspec.structs.replace(engine.state, confirmed=(asked.epoch, epoch.id))
+    assert engine.has_caught_up(asked)
+
+
 def test_the_servers_label_counts_until_a_receipt_bears_another(tmp_path: Path) -> None:
     till = make_till(tmp_path / "a")
     epoch = begin_epoch(till)

@@ -375,9 +375,10 @@ class Engine:
         wanted = self._news or self._took or self.offer or bool(self._wrong - self._asked)
         if wanted or not self.state.nonce or self.state.feed_behind or self.state.repair:
             return False
-        sending = self._till.journal.sending
-        former = sending.epoch_to_send(self.state.confirmed).id != self._till.journal.head().epoch
-        return not former and sending.ack(head.epoch).seq >= head.seq and not self.state.retry
+        # An epoch that has just begun still waits for its label, which the next receipt is to bear.
+        if not register_side.is_confirmed(self.state, self._journal_end()):
+            return False
+        return self._till.journal.sending.ack(head.epoch).seq >= head.seq and not self.state.retry
 
     def is_synced(self) -> bool:
         """``All data is synced``, as of the last answer."""

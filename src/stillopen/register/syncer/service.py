@@ -62,6 +62,7 @@ class Syncer:
         self.fetcher = Fetcher(till.data_dir, till.catalogue, self._speak)
         self._upkeep = Upkeep(till.catalogue, lambda: self._engine, self._wake.set)
         self._waiters: list[asyncio.Future[SyncResult]] = []
+        self._asked_at = till.journal.head()  # what they want to have arrived, at the least
         self._loop: asyncio.AbstractEventLoop | None = None
         till.sync_now = self.sync_now
 
@@ -165,7 +166,7 @@ class Syncer:
     async def _round(self) -> None:
         """Exchange until nothing is left; tell whoever waits for it."""
         assert self._engine is not None
-        head = self.till.journal.head()
+        self._asked_at = self.till.journal.head()
         started, sent, received, error = self._line.now(), 0, 0, None
         try:
             while True:
@@ -177,7 +178,7 @@ class Syncer:
                     continue
                 if not self._engine.has_work():
                     break
-                if self._waiters and self._engine.has_caught_up(head):
+                if self._waiters and self._engine.has_caught_up(self._asked_at):
                     self._wake.set()  # it goes on, but nobody waits for it
                     break
         except WireError as failure:
@@ -342,6 +343,7 @@ class Syncer:
         self._engine.look_for_news(snapshot, retry)
         waiter: asyncio.Future[SyncResult] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
+        self._asked_at = self.till.journal.head()
         self._wake.set()
         deadline = self._line.now() + _PATIENCE
         while not waiter.done():
