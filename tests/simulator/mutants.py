@@ -8,10 +8,11 @@ import msgspec
 import pytest
 
 from stillopen.backoffice.feed import pages
-from stillopen.backoffice.ingest import apply, rules, store
+from stillopen.backoffice.ingest import apply, receive, rules, store
 from stillopen.domain.errors import DomainError
 from stillopen.register import stock
 from stillopen.register.store.catalogue import Catalogue
+from stillopen.register.store.sending import SendingStore
 from stillopen.register.syncer import engine as syncer
 from stillopen.sync import feed
 
@@ -110,6 +111,24 @@ def balance_by_ack(patch: Patch) -> None:
     patch.setattr(stock, "counted_up_to", counted_up_to)
 
 
+def purge_by_ack(patch: Patch) -> None:
+    """What is acked may be forgotten, whether or not the backups have it."""
+    patch.setattr(SendingStore, "backed_up", lambda self, epoch: self.ack(epoch).seq)
+
+
+def remembered_is_true(patch: Patch) -> None:
+    """What a process remembers of a register is not compared with what is there now."""
+    right = receive.Exchange._lock
+
+    def lock(self: Any, before: Any) -> Any:
+        try:
+            return right(self, before)
+        except receive.Outdated:
+            return before
+
+    patch.setattr(receive.Exchange, "_lock", lock)
+
+
 #: mutant → (numbers of the invariants that may find it, within how many seeds, the faults that are drawn; all
 #: where none are named)
 MUTANTS: dict[Callable[[Patch], None], tuple[set[int], int, tuple[str, ...]]] = {
@@ -120,4 +139,6 @@ MUTANTS: dict[Callable[[Patch], None], tuple[set[int], int, tuple[str, ...]]] = 
     dedupe_by_number: ({1, 4}, 40, ("stale_restore", "clone")),
     trouble_quarantined: ({7}, 40, ("server_io_error", "server_full_disk")),
     balance_by_ack: ({4}, 10, ()),
+    purge_by_ack: ({1}, 10, ("purge",)),
+    remembered_is_true: ({8, 9}, 40, ("moved", "second_process")),
 }

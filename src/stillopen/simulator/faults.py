@@ -22,7 +22,6 @@ class Faults:
         self.fleet, self.world, self.span = fleet, fleet.world, span
         self.rng = fleet.world.rng
         self.images: dict[str, tuple[Image, dict[str, Sold]]] = {}
-        self.backup: Image | None = None
         self._copies = 0
 
     def schedule(self, count: int) -> None:
@@ -192,6 +191,8 @@ class Faults:
         node = self._untrapped()
         if node is None or node.till is None or len(node.till.journal.identity.epochs()) != 1:
             return
+        if node.is_purged:  # the first version could not
+            return
         unsent = node.till.journal.sending.unsent().count
         acked = node.till.journal.sending.ack().seq
         node.stop()
@@ -234,26 +235,39 @@ class Faults:
             self._at(self.rng.uniform(60, 9000), lambda: self.fleet.sell(node.name))
 
     def server_backup_and_restore(self) -> None:
-        image = self.fleet.server.backup() if self.fleet.server.up else None
+        backup = self.fleet.server.backup()
         raised = self.world.chance(0.7)
 
         def restore() -> None:
-            if image is not None:
+            if backup is not None:
                 self.world.fault("server_restore" if raised else "server_restore_same_epoch")
-                self.fleet.server.restore(image, raised)
+                self.fleet.server.restore(backup, raised)
 
         self._at(self.rng.uniform(300, 9000), restore)
+
+    def purge(self) -> None:
+        """The Back Office is backed up twice; some time later every till forgets what it may."""
+        for seconds in (0.0, self.rng.uniform(300, 3600)):
+            self._at(seconds, self.fleet.server.backup)
+
+        def forget() -> None:
+            for node in list(self.fleet.running):
+                disk_of(node.folder).disarm()
+                node.purge()
+
+        self._at(self.rng.uniform(3600, 9000), forget)
 
     def both_restored(self) -> None:
         """The same night, from the same evening's backups."""
         node = self._node()
-        if node is None or not self.fleet.server.up:
+        backup = self.fleet.server.backup()
+        if node is None or backup is None:
             return
-        disk, image = node.image(), self.fleet.server.backup()
+        disk = node.image()
 
         def restore() -> None:
             self.world.fault("both_restored")
-            self.fleet.server.restore(image, True)
+            self.fleet.server.restore(backup, True)
             if not node.destroyed:
                 self.fleet.restore_disk(node.name, disk)
 
@@ -298,6 +312,9 @@ class Faults:
 
     # -- the server --------------------------------------------------------------------------
 
+    def second_process(self) -> None:
+        self.fleet.server.add_process()
+
     def server_kill(self) -> None:
         self.fleet.server.set_kill(self.rng.randint(0, 60))
 
@@ -319,7 +336,7 @@ _WEIGHTS = {
     "kill": 6, "power_cut": 3, "restart": 1, "failed_fsync": 2, "full_disk": 2, "busy": 1,
     "flip_bits": 2, "old_client": 1, "migration": 1,
     "stale_restore": 2, "clone": 2, "server_backup_and_restore": 2, "both_restored": 1,
-    "replaced": 2, "moved": 1,
+    "purge": 3, "replaced": 2, "moved": 1, "second_process": 2,
     "server_kill": 4, "server_io_error": 3, "server_full_disk": 1, "server_busy": 2,
 }  # fmt: skip
 

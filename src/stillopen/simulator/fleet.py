@@ -69,6 +69,7 @@ class Fleet:
         node.asked.append(self.oracle.note_asked)
         node.booted.append(self._booted)
         node.sold.append(self._sold)
+        node.purged.append(self._purged)
         self.nodes[name] = node
         return node
 
@@ -81,6 +82,7 @@ class Fleet:
         original = self.nodes[name]
         node = self._node(copy, original.position)
         node.restore(original.image())
+        node.places = dict(original.places)
         node.flipped = original.flipped  # it lies on the copied disk, too
         if same_machine:
             node.machine = original.machine
@@ -158,6 +160,11 @@ class Fleet:
     def _sold(self, node: RegisterNode, sold: Sold) -> None:
         invariants.number_is_not_known_to_be_taken(node, sold, self.ledger)
         self.oracle.note_sale(node, sold)
+        invariants.counts_each_fact_once(node, self.oracle)
+
+    def _purged(self, node: RegisterNode) -> None:
+        invariants.purged_is_backed_up(node, self.server.backups)
+        invariants.kept_what_was_paid(node)
         invariants.counts_each_fact_once(node, self.oracle)
 
     def _published(self) -> None:

@@ -14,12 +14,14 @@ from stillopen.register import keys
 from stillopen.register.session import Session
 from stillopen.register.store.database import Database
 from stillopen.register.store.disk import Room
+from stillopen.register.store.entries import Head
 from stillopen.register.syncer.engine import Engine, Heard, Prepared
 from stillopen.register.till import Till
 from stillopen.register.usecases.activate import activation_request, take_activation
 from stillopen.register.usecases.checkout import Paid
 from stillopen.register.usecases.close_register import close_register
 from stillopen.register.usecases.open_register import open_register
+from stillopen.register.usecases.purge import is_purged, purge
 from stillopen.register.usecases.record import open_shift_id, record
 from stillopen.register.usecases.sell import SaleLine, sell
 from stillopen.simulator import disk
@@ -62,6 +64,7 @@ class RegisterNode:
         self.machine = world.bytes.randbytes(16).hex()
         self.wrong = 0.0  # seconds that the device's clock is off
         self.paid: dict[str, Sold] = {}
+        self.places: dict[str, Head] = {}  # sale → its entry in the journal
         self.destroyed = False
         self.went_back = False  # an older disk, and the Back Office has not answered since
         self.answered = (0.0, 0.0)  # when its last two answers counted
@@ -90,6 +93,7 @@ class RegisterNode:
         self.asked: list[Callable[[str, dict[str, int]], None]] = []  # sale id, sku → pieces
         self.booted: list[Callable[[RegisterNode], None]] = []
         self.sold: list[Callable[[RegisterNode, Sold], None]] = []
+        self.purged: list[Callable[[RegisterNode], None]] = []
 
     @property
     def running(self) -> bool:
@@ -312,11 +316,45 @@ class RegisterNode:
             quantities[product] = quantities.get(product, 0) + int(line.item.quantity)
         sold = Sold(paid.id, receipt.number, receipt.total, quantities)
         known = self.paid.setdefault(paid.id, sold)
+        if not paid.repeated and self.till is not None:
+            self.places[paid.id] = self.till.journal.head()
         again = " again" if paid.repeated else ""
         self.say(f"shows {receipt.number} paid{again}: {receipt.total}")
         assert known == sold, f"{known} became {sold}"
         for watcher in self.sold:
             watcher(self, sold)
+
+    def purge(self) -> None:
+        """Forget everything that may be forgotten, however young it is."""
+
+        def go() -> None:
+            assert self.till is not None
+            gone = sum(purge(self.till, 0))
+            if gone:
+                self.world.fault("purged")
+                self.say(f"forgets {gone} entries that every backup holds")
+
+        def forget() -> None:
+            self._try(go)
+
+        self.guarded(forget)
+        if self.till is not None:
+            for watcher in self.purged:
+                watcher(self)
+
+    def has_purged(self, sale: str) -> bool:
+        """Whether the entry of ``sale`` lies below an anchor of this disk."""
+        assert self.till is not None
+        place = self.places.get(sale)
+        return place is not None and place.seq <= self.till.journal.entries.anchor(place.epoch)[0]
+
+    @property
+    def is_purged(self) -> bool:
+        return self.till is not None and is_purged(self.till)
+
+    def made_here(self) -> set[str]:
+        """Ids of all sales of this disk, also those that nobody was told of, or that were purged."""
+        return self.on_disk() | self.paid.keys()
 
     def on_disk(self) -> set[str]:
         """Ids of the sales in the journal, also those that nobody was told of."""

@@ -8,17 +8,22 @@ copy R1 as R9 [on another machine]
 destroy R1 · find R1 again · replace R1 by R1new     (with a new License Key of the Back Office)
 lose R1 below 3                 the entries below 3 are gone from this disk
 revoke R1 · say yes
-server backup · server restore [keeping its epoch] · server stops · server starts
+server backup · server restore [the oldest] [keeping its epoch]
+server stops · server starts · server shares                (a second process)
+R1 forgets what it may          everything that every backup holds is purged
 publish 100 at 999              a price
 sync all · wait 60 · check
-expect R1 [not] synced · expect R1 has 2 epochs · expect R1 sold last S1-R1x.*
+expect R1 [not] synced · expect R1 has 2 epochs · expect R1 has 3 sales on its disk
+expect R1 sold last S1-R1x.*
 expect server holds 7 receipts · expect 2 branches of R1 · expect [no] exception journal_forked
 # a remark
 """
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
+from stillopen.backoffice.backups.manifest import backups_in
 from stillopen.simulator.disk import Image
 from stillopen.simulator.fleet import Fleet
 from stillopen.simulator.register_node import Sold
@@ -53,7 +58,7 @@ class Scenario:
     def __init__(self, fleet: Fleet) -> None:
         self.fleet, self.world = fleet, fleet.world
         self.images: dict[str, tuple[Image, dict[str, Sold]]] = {}
-        self.backup: Image | None = None
+        self.backup: Path | None = None
 
     def run(self, text: str) -> list[str]:
         """The steps with what each led to."""
@@ -193,11 +198,22 @@ def _backup(it: Scenario) -> None:
     it.backup = it.fleet.server.backup()
 
 
-@_step(r"server restore( keeping its epoch)?")
-def _server_restore(it: Scenario, keeping: str | None) -> None:
-    if it.backup is None:
+@_step(r"server shares")
+def _server_shares(it: Scenario) -> None:
+    it.fleet.server.add_process()
+
+
+@_step(r"(\w+) forgets what it may")
+def _forgets(it: Scenario, name: str) -> None:
+    it.fleet.nodes[name].purge()
+
+
+@_step(r"server restore( the oldest)?( keeping its epoch)?")
+def _server_restore(it: Scenario, oldest: str | None, keeping: str | None) -> None:
+    backup = backups_in(it.fleet.server.backups)[-1][0] if oldest else it.backup
+    if backup is None:
         raise BadStep("there is no backup")
-    it.fleet.server.restore(it.backup, raise_epoch=not keeping)
+    it.fleet.server.restore(backup, raise_epoch=not keeping)
 
 
 @_step(r"server stops")
@@ -253,6 +269,15 @@ def _epochs(it: Scenario, name: str, count: str) -> None:
     till = it.fleet.nodes[name].till
     found = len(till.journal.identity.epochs()) if till else 0
     _expect(found == int(count), f"{name} has {found} epochs")
+
+
+@_step(r"expect (\w+) has (\d+) sales on its disk")
+def _on_disk(it: Scenario, name: str, count: str) -> None:
+    till = it.fleet.nodes[name].till
+    found = (
+        till.journal.db.query("SELECT count(*) FROM entry WHERE kind = 'sale'") if till else [(0,)]
+    )
+    _expect(found[0][0] == int(count), f"{name} has {found[0][0]} sales on its disk")
 
 
 @_step(r"expect (\w+) sold last (\S+)")

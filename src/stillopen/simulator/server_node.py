@@ -10,6 +10,9 @@ import django.db
 from django.db import connection, connections
 
 from stillopen.backoffice.accounts.models import Account, Employee, Store
+from stillopen.backoffice.backups import keeping
+from stillopen.backoffice.backups.making import make_backup
+from stillopen.backoffice.backups.manifest import backups_in, read_manifest
 from stillopen.backoffice.catalogue import verbs as catalogue
 from stillopen.backoffice.catalogue.models import Product
 from stillopen.backoffice.catalogue.publishing import publish_drafts
@@ -24,9 +27,10 @@ from stillopen.backoffice.ingest.models import ExceptionItem
 from stillopen.backoffice.ingest.receive import exchange
 from stillopen.backoffice.ingest.refused import Refused
 from stillopen.backoffice.ingest.retry import retry_exception, retry_register
+from stillopen.backoffice.ingest.store import Device
 from stillopen.backoffice.worker.worker import Worker
 from stillopen.domain.errors import DomainError
-from stillopen.simulator.disk import Image, put_image, take_image
+from stillopen.simulator.disk import put_image, take_image
 from stillopen.simulator.transcript import brief
 from stillopen.simulator.wire import Answer
 from stillopen.simulator.world import Killed, World
@@ -37,6 +41,7 @@ WORK = (2.0, 900.0)  # seconds until the worker looks for what is due: most look
 #: The same at most, once the faults are over: an exchange may give it work again, and that another.
 SETTLING = 600.0
 REBOOT = (1.0, 20.0)  # seconds that a killed server is away
+KEPT = 2  # backups; a third makes the oldest go
 
 
 def point_django(folder: Path) -> None:
@@ -80,6 +85,9 @@ class ServerNode:
         point_django(self.folder)
         self.account = Account.objects.get()
         self.up = True
+        #: What each of the server's processes remembers. The one that answers has its memory in force.
+        self._memories: list[dict[str, Device]] = [{}]
+        self._serving = 0
         self.life = 0  # counts how often the file was opened anew
         self.changes = 0  # counts publications, revocations, restored files: what a poll finds out
         self.trap = Trap()
@@ -98,6 +106,7 @@ class ServerNode:
         if not self.up:
             self.world.say("server", f"is down; {who} gets no answer")
             return None
+        self._take_turns()
         try:
             with self._trapped():
                 answer = self._exchange(proof, body)
@@ -109,6 +118,25 @@ class ServerNode:
         for watcher in self.watch:
             watcher(who, proof, answer)
         return answer
+
+    def add_process(self) -> None:
+        """Another one serves beside those that do, on the same file; whoever is free answers."""
+        self._memories.append({})
+        self.world.say("server", f"has {len(self._memories)} processes")
+
+    def _take_turns(self) -> None:
+        if len(self._memories) == 1:
+            return
+        chosen = self.world.rng.randrange(len(self._memories))
+        if chosen != self._serving:
+            self.world.fault("another_process_answers")
+            self._memories[self._serving] = known.exchange_memory(self._memories[chosen])
+            self._serving = chosen
+
+    def _forget(self) -> None:
+        """All processes begin anew."""
+        known.forget_all()
+        self._memories = [{} for _ in self._memories]
 
     def work_soon(self) -> None:
         """Something may be due for the worker."""
@@ -162,8 +190,14 @@ class ServerNode:
     # -- faults ------------------------------------------------------------------------------
 
     def die(self) -> None:
-        """The process ends where it is; what was committed is on the disk."""
+        """The process ends where it is; what was committed is on the disk. Another one goes on."""
         self.world.fault("server_killed")
+        if len(self._memories) > 1:
+            self.world.say("server", "loses the process that answered")
+            self.trap = Trap()
+            connections.close_all()
+            known.forget_all()
+            return
         self.world.say("server", "is killed")
         self.stop()
         self.world.after(self.world.rng.uniform(*REBOOT), self.start)
@@ -179,7 +213,7 @@ class ServerNode:
         self.up = False
         self.trap = Trap()
         connections.close_all()
-        known.forget_all()
+        self._forget()
 
     def start(self) -> None:
         if not self.up:
@@ -235,17 +269,37 @@ class ServerNode:
 
         return unlock
 
-    def backup(self) -> Image:
+    def backup(self) -> Path | None:
+        """As ``backoffice backup`` does it, with the newest :data:`KEPT` staying; where its manifest is.
+        None where that was not possible now."""
+        if not self.up:
+            return None
+        try:
+            made = make_backup(self.backups, KEPT, False, self.world.now())
+        except (django.db.Error, sqlite3.Error, DomainError) as error:
+            self.world.say("server", f"cannot be backed up: {error}")
+            return None
         self.world.say("server", "is backed up")
-        return take_image(self.folder)
+        return made.path
 
-    def restore(self, image: Image, raise_epoch: bool = True) -> None:
+    @property
+    def backups(self) -> Path:
+        return self.world.folder / "backups"
+
+    def restore(self, backup: Path, raise_epoch: bool = True) -> None:
+        """Put ``backup`` back, or the oldest that is still kept; ``raise_epoch``: with the command for it."""
+        if not backup.exists():
+            backup = backups_in(self.backups)[-1][0]
+        manifest = read_manifest(backup)
+        assert manifest is not None
         connections.close_all()
-        known.forget_all()
-        put_image(self.folder, image)
+        self._forget()
+        put_image(self.folder, {FILE: (self.backups / manifest.file).read_bytes()})
         if raise_epoch:
             set_server_epoch(self.world.bytes.randbytes(16).hex())
             forget_labels()
+            keeping.adopt(self.backups, manifest)
+            keeping.look_after(self.world.now())
         self.up = True
         self.life += 1
         self.changes += 1

@@ -30,6 +30,13 @@ def forget(register: str) -> None:
     _devices.pop(register, None)
 
 
+def exchange_memory(devices: dict[str, Device]) -> dict[str, Device]:
+    """Remember ``devices`` and nothing else, as another process does; returns what was remembered."""
+    global _devices
+    before, _devices = _devices, devices
+    return before
+
+
 def forget_all() -> None:
     """As when the process has just started."""
     _devices.clear()
