@@ -31,6 +31,16 @@ def test_a_first_sync_takes_a_nonce_then_everything() -> None:
     assert len(wire.register.views) == 1  # one switch
 
 
+def test_who_hands_in_facts_asks_for_stock_and_receipts_with_them() -> None:
+    wire = shop()
+    wire.settle()
+    assert unpack(wire.register.request(), ExchangeRequest).live is None
+    wire.settle()
+    wire.register.sell()
+    request = unpack(wire.register.request(), ExchangeRequest)
+    assert len(request.entries) == 1 and request.live is not None
+
+
 def test_nothing_to_say_is_one_small_exchange() -> None:
     wire = shop()
     wire.server.publish("account", {"p": b"x"})

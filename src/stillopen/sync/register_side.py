@@ -152,7 +152,7 @@ def plan(state: SyncState, outlook: Outlook) -> tuple[SyncState, Plan]:
         cursors_hash=cursors_hash(outlook.server_epoch, outlook.cursors),
         pull=_pull(state, outlook),
         live_hash=cursors_hash(outlook.live_epoch, outlook.live_cursors),
-        live=_pull_live(state, outlook),
+        live=_pull_live(state, outlook, facts=last >= first),
         unsent=outlook.unsent,
         shift_open=outlook.shift_open,
         clock=outlook.clock,
@@ -182,9 +182,10 @@ def _pull(state: SyncState, outlook: Outlook) -> Pull | None:
     )
 
 
-def _pull_live(state: SyncState, outlook: Outlook) -> Pull | None:
-    """Stock and receipts come after the catalogue: prices before bulk."""
-    if not _may_pull(state) or not state.live_behind or state.feed_behind:
+def _pull_live(state: SyncState, outlook: Outlook, facts: bool) -> Pull | None:
+    """Stock and receipts come after the catalogue: prices before bulk. Whoever hands in facts asks for them
+    too: other tills have sold meanwhile, and it saves a round trip."""
+    if not _may_pull(state) or not (state.live_behind or facts) or state.feed_behind:
         return None
     transfer = state.live_transfer
     return Pull(
