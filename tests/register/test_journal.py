@@ -137,11 +137,24 @@ def test_writers_take_turns(till: Till, session: Session) -> None:
     assert verify(till.journal.entries.raw_after(0, 1000)) == []
 
 
-def test_a_flipped_bit_is_one_fault_and_the_chain_goes_on(till: Till, session: Session) -> None:
-    for _ in range(3):
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "body = replace(body, 'Flat', 'Fiat')",
+        "hash = randomblob(32)",
+        "prev_hash = randomblob(32)",
+    ],
+)
+@pytest.mark.parametrize("sales", [2, 3])  # the damaged one is the last; it is not
+def test_a_damaged_row_is_one_fault_and_the_chain_goes_on(
+    till: Till, session: Session, damage: str, sales: int
+) -> None:
+    for _ in range(sales):
         sell(till, session, till.clock.new_id(), [SaleLine(sku="100")], CASH)
     with till.journal.transaction() as db:
-        db.execute("UPDATE entry SET body = replace(body, 'Flat', 'Fiat') WHERE seq = 4")
+        db.execute(f"UPDATE entry SET {damage} WHERE seq = 4")
+    sent, _ = till.journal.sending.batch(till.journal.head().epoch, 0, 100)
+    assert [entry.seq for entry in sent if not entry.intact] == [4]
     verdict = verify_journal(till.data_dir)
     assert [(fault.seq, fault.code) for _, fault in verdict.faults] == [(4, "bad_hash")]
     sell(till, session, till.clock.new_id(), [SaleLine(sku="100")], CASH)

@@ -181,6 +181,25 @@ def test_verify_names_each_fault_once() -> None:
     assert verify(entries[2:], 2, entries[1].hash) == []
 
 
+@pytest.mark.parametrize("column", ["body", "hash", "prev_hash"])
+@pytest.mark.parametrize("place", [0, 2, 5])
+def test_a_damaged_row_is_one_fault_and_parts_no_journal(column: str, place: int) -> None:
+    wire = shop()
+    wire.settle()
+    for _ in range(6):
+        wire.register.sell()
+    journal = wire.register.journal
+    value = bytearray(getattr(journal[place], column))
+    value[len(value) // 2] ^= 1
+    journal[place] = msgspec.structs.replace(journal[place], **{column: bytes(value)})
+    assert [(f.seq, f.code) for f in verify(journal)] == [(place + 1, "bad_hash")]
+    wire.settle()
+    assert wire.server.entries == journal  # as they are; the server's one branch took them all
+    wire.register.sell()  # goes on from the hash that is recorded
+    wire.settle()
+    assert len(wire.server.entries) == 7 and len(verify(journal)) == 1
+
+
 @given(st.binary(max_size=200))
 def test_nonsense_is_refused_in_one_way(data: bytes) -> None:
     with contextlib.suppress(BadMessage):

@@ -286,6 +286,7 @@ class Fleet:
         invariants.money_is_conserved(alive, self.ledger, self._on_server)
         invariants.stock_is_conserved(self.ledger)
         invariants.numbers_once_per_branch(self.truth)
+        invariants.parted_only_by_disks(self.truth, self.oracle)
         self.entries = len(self.truth.all_entries())
 
     def _is_in_step(self, node: RegisterNode) -> None:

@@ -77,8 +77,9 @@ class Ledger:
         for held in self.truth.entries(branch.register, branch.name, before.seq):
             gap = held.kind == "gap"
             require(2, gap or held.seq == seq + 1, f"{branch.name}/{seq + 1} is acked and missing")
-            follows = gap or held.prev_hash == last
-            require(5, follows or seq == branch.base, f"{branch.name}/{held.seq} breaks the chain")
+            follows = gap or held.prev_hash == last or held.hash in self.oracle.poisoned
+            linked = follows or last in self.oracle.poisoned or seq == branch.base
+            require(5, linked, f"{branch.name}/{held.seq} breaks the chain")
             self._judge(held)
             self.where[held.hash] = held
             if held.kind == "sale" and held.id in self.oracle.paid:
@@ -346,6 +347,14 @@ def numbers_once_per_branch(truth: Truth) -> None:
         " HAVING count(*) > 1"
     )
     require(5, not twice, f"receipt numbers twice in a branch: {twice}")
+
+
+def parted_only_by_disks(truth: Truth, oracle: Oracle) -> None:
+    """Invariant 5: a journal has branches only where a disk went back in time or was copied; neither a damaged
+    row nor a server that went back parts one."""
+    if not oracle.forked:
+        parted = [branch.name for branch in truth.branches() if branch.parent]
+        require(5, not parted, f"{parted} parted from journals of which there is one copy each")
 
 
 def _uuid(value: object) -> str:

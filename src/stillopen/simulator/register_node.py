@@ -565,27 +565,30 @@ class RegisterNode:
         self.say(f"has lost its entries below {seq}")
 
     def flip_bits(self) -> bool:
-        """One bit of the last unsent entry of the epoch in force; whether there was one."""
+        """One bit of the last unsent entry of the epoch in force, or of one of its hashes; whether there was one."""
         assert self.till is not None
         journal = self.till.journal
         rows = journal.db.query(
-            "SELECT seq, hash, body FROM entry WHERE epoch = ? AND seq > ? ORDER BY seq DESC LIMIT 1",
+            "SELECT seq, hash, prev_hash, body FROM entry WHERE epoch = ? AND seq > ?"
+            " ORDER BY seq DESC LIMIT 1",
             journal.head().epoch,
             journal.sending.ack().seq,
         )
         if not rows or self._waiting is not None:
             return False
-        seq, self.flipped, body = rows[0]
-        broken = bytearray(body)
+        seq, *stored = rows[0]
+        column = self.world.rng.choice(("hash", "prev_hash", "body", "body"))
+        broken = bytearray(stored[("hash", "prev_hash", "body").index(column)])
         broken[self.world.rng.randrange(len(broken))] ^= 1 << self.world.rng.randrange(8)
         with journal.transaction() as db:
             db.execute(
-                "UPDATE entry SET body = ? WHERE epoch = ? AND seq = ?",
+                f"UPDATE entry SET {column} = ? WHERE epoch = ? AND seq = ?",
                 bytes(broken),
                 journal.head().epoch,
                 seq,
             )
-        self.say(f"has a flipped bit in entry {seq}")
+        self.flipped = bytes(broken) if column == "hash" else stored[0]
+        self.say(f"has a flipped bit in the {column} of entry {seq}")
         return True
 
     # -- images ------------------------------------------------------------------------------

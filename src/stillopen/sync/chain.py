@@ -35,6 +35,14 @@ class StoredEntry(msgspec.Struct, frozen=True):
         return seal(self.prev_hash, self.body) == self.hash
 
 
+def follows(entry: StoredEntry, digest: bytes, before: StoredEntry | None = None) -> bool:
+    """Whether ``entry`` is the next one behind the hash ``digest``, which is that of ``before`` where that is
+    at hand. What a damaged row says of its neighbours parts no chain: it is where it stands."""
+    if entry.prev_hash == digest or not entry.intact:
+        return True
+    return before is not None and not before.intact
+
+
 class ChainFault(msgspec.Struct, frozen=True):
     seq: int
     code: str  # bad_hash | bad_link | missing
@@ -46,12 +54,13 @@ def verify(entries: Iterable[StoredEntry], seq: int = 0, head: bytes = GENESIS) 
     After a fault the chain goes on from the recorded hash, so one broken row is one fault.
     """
     faults: list[ChainFault] = []
+    before: StoredEntry | None = None
     for entry in entries:
         if entry.seq != seq + 1:
             faults.append(ChainFault(seq + 1, "missing"))
-        elif entry.prev_hash != head:
+        elif not follows(entry, head, before):
             faults.append(ChainFault(entry.seq, "bad_link"))
         if not entry.intact:
             faults.append(ChainFault(entry.seq, "bad_hash"))
-        seq, head = entry.seq, entry.hash
+        seq, head, before = entry.seq, entry.hash, entry
     return faults

@@ -11,7 +11,7 @@ from itertools import count
 
 import msgspec
 
-from stillopen.sync.chain import GENESIS, StoredEntry
+from stillopen.sync.chain import GENESIS, StoredEntry, follows
 from stillopen.sync.messages import ExchangeRequest, Gap
 
 #: How local labels begin; the server's are letters only, so the two never meet.
@@ -77,6 +77,7 @@ class _Walk(msgspec.Struct, kw_only=True):
     hash: bytes
     accept: list[StoredEntry]
     gaps: list[Gap]
+    last: StoredEntry | None = None  # of the request's entries, where the walk stands
     parted: bool = False
 
     @property
@@ -164,10 +165,11 @@ def _steps(request: ExchangeRequest) -> Iterator[StoredEntry | Gap]:
 
 def _over_entry(walk: _Walk, entry: StoredEntry, history: History) -> bool:
     if entry.seq <= walk.seq:
+        walk.last = entry if entry.seq == walk.seq else walk.last
         return True
     if entry.seq != walk.seq + 1:
         return False
-    if entry.prev_hash != walk.hash:
+    if not follows(entry, walk.hash, walk.last):
         # What was taken so far is kept first; the next request parts where this one ends.
         walk.parted = not (walk.accept or walk.gaps)
         return False
@@ -176,7 +178,7 @@ def _over_entry(walk: _Walk, entry: StoredEntry, history: History) -> bool:
     elif history.hash_at(walk.branch, entry.seq) != entry.hash:
         walk.parted = True
         return False
-    walk.seq, walk.hash = entry.seq, entry.hash
+    walk.seq, walk.hash, walk.last = entry.seq, entry.hash, entry
     return True
 
 
@@ -192,7 +194,7 @@ def _over_gap(walk: _Walk, gap: Gap, history: History) -> bool:
             return False
     else:
         walk.gaps.append(Gap(max(walk.branch.seq, walk.seq) + 1, gap.last, gap.hash))
-    walk.seq, walk.hash = gap.last, gap.hash
+    walk.seq, walk.hash, walk.last = gap.last, gap.hash, None
     return True
 
 
@@ -233,8 +235,9 @@ def _linked(entries: Sequence[StoredEntry], base: int) -> list[StoredEntry]:
     """The unbroken run that begins right behind ``base``."""
     run: list[StoredEntry] = []
     for entry in entries:
-        follows = entry.seq == base + 1 + len(run)
-        if not follows or (run and entry.prev_hash != run[-1].hash):
+        if entry.seq != base + 1 + len(run):
+            break
+        if run and not follows(entry, run[-1].hash, run[-1]):
             break
         run.append(entry)
     return run

@@ -78,6 +78,12 @@ class EntryStore:
     def head(self) -> Head:
         return self._db.recall("head", self._read_head)
 
+    def go_on_from(self, epoch: str, last: StoredEntry) -> None:
+        """The next entry follows on the hash that is recorded, and sent, also where that was damaged."""
+        head = self.head()
+        if (head.epoch, head.seq) == (epoch, last.seq) and head.hash != last.hash:
+            self._db.forget("head")
+
     def _read_head(self) -> Head:
         return self.head_of(self._epoch())
 

@@ -151,6 +151,8 @@ class SendingStore:
                 gaps.append(Gap(seq + 1, entry.seq - 1, entry.prev_hash))
             taken.append(entry)
             seq = entry.seq
+        if taken:
+            self._entries.go_on_from(epoch, taken[-1])
         return tuple(taken), tuple(gaps)
 
     def unsent(self) -> Unsent:
