@@ -8,7 +8,8 @@ from pathlib import Path
 from stillopen.register.store.schema import MIGRATIONS
 from stillopen.simulator.disk import Image, die, disk_of, io_error
 from stillopen.simulator.fleet import Fleet
-from stillopen.simulator.register_node import RegisterNode, Sold
+from stillopen.simulator.register_node import RegisterNode
+from stillopen.simulator.till_process import Sold
 from stillopen.simulator.wire import FINE, Weather
 
 _YEARS = 365 * 86400.0
@@ -164,7 +165,7 @@ class Faults:
     def flip_bits(self) -> None:
         """In the stored bytes of an entry that has not been sent yet."""
         node = self._untrapped()
-        if node is not None and node.flip_bits():
+        if node is not None and not node.awaits_answer and node.flip_bits():
             self._poison(node)
 
     def _poison(self, node: RegisterNode) -> None:

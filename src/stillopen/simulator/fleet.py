@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from stillopen.domain.errors import DomainError
 from stillopen.register.syncer.engine import Heard
@@ -9,9 +10,10 @@ from stillopen.simulator import invariants
 from stillopen.simulator.disk import Image, disk_of
 from stillopen.simulator.invariants import Ledger, Violation, require
 from stillopen.simulator.oracle import Oracle
-from stillopen.simulator.register_node import RegisterNode, Sold
+from stillopen.simulator.register_node import RegisterNode
 from stillopen.simulator.server_node import ServerNode
 from stillopen.simulator.template import SKUS, Shop
+from stillopen.simulator.till_process import Sold
 from stillopen.simulator.truth import Truth
 from stillopen.simulator.wire import FINE, Answer
 from stillopen.simulator.world import World
@@ -64,12 +66,12 @@ class Fleet:
 
     def _node(self, name: str, position: str) -> RegisterNode:
         node = RegisterNode(self.world, self.server, name, position)
-        node.heard.append(self._heard)
-        node.stumbled.append(self._stumbled)
+        node.heard.append(partial(self._heard, node))
+        node.stumbled.append(partial(self._stumbled, node))
         node.asked.append(self.oracle.note_asked)
-        node.booted.append(self._booted)
-        node.sold.append(self._sold)
-        node.purged.append(self._purged)
+        node.booted.append(partial(self._booted, node))
+        node.sold.append(partial(self._sold, node))
+        node.purged.append(partial(self._purged, node))
         self.nodes[name] = node
         return node
 

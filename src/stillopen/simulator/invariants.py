@@ -12,7 +12,8 @@ from uuid import UUID
 
 from stillopen.backoffice.backups.manifest import backups_in
 from stillopen.simulator.oracle import Oracle
-from stillopen.simulator.register_node import RegisterNode, Sold
+from stillopen.simulator.register_node import RegisterNode
+from stillopen.simulator.till_process import Sold
 from stillopen.simulator.truth import Branch, Content, Held, Truth
 from stillopen.simulator.world import World
 from stillopen.sync.messages import Ack, ExchangeAnswer

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 from uuid import UUID
 
-from stillopen.simulator.register_node import RegisterNode, Sold
+from stillopen.simulator.register_node import RegisterNode
+from stillopen.simulator.till_process import Sold
 from stillopen.simulator.transcript import brief
 from stillopen.simulator.truth import Content, Truth
 from stillopen.sync.feed import GENESIS_CHAIN

@@ -26,7 +26,7 @@ from pathlib import Path
 from stillopen.backoffice.backups.manifest import backups_in
 from stillopen.simulator.disk import Image
 from stillopen.simulator.fleet import Fleet
-from stillopen.simulator.register_node import Sold
+from stillopen.simulator.till_process import Sold
 
 Step = Callable[..., None]
 _STEPS: list[tuple[re.Pattern[str], Step]] = []
