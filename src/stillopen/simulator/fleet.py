@@ -134,6 +134,8 @@ class Fleet:
         self.oracle.note_heard(node, body, answer)
         if node.counted and not answer.stale:
             node.went_back = False
+            assert node.till is not None
+            node.unsure = node.unsure and node.till.journal.sending.unsent().count > 0
             node.answered = (node.answered[1], self.world.seconds)
         self._look_at_acks(node, answer)
         if heard.switched:
@@ -187,6 +189,8 @@ class Fleet:
         for branch in self.truth.branches():
             self.ledger.look(branch.register)
         self._on_server = self._sales_held()
+        for node in self.nodes.values():  # the backup may be from before, or from beside, its fork
+            node.unsure = node.position in self.oracle.forked
         self._server_is_back()
 
     def _server_is_back(self) -> None:

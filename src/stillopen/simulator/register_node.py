@@ -30,6 +30,9 @@ class RegisterNode(TillSyncer):
         super().__init__(world, server, name)
         self.position = position
         self.went_back = False  # an older disk, and the Back Office has not answered since
+        self.unsure = (
+            False  # the Back Office may hold another history of it; not all was compared yet
+        )
         self.answered = (0.0, 0.0)  # when its last two answers counted
         self.session: Session | None = None
         self.lag = 0.01  # seconds from a sale to the exchange that sends it
