@@ -32,29 +32,28 @@ class Epoch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IdentityStore:
-    """Two small values that every use case asks for, so they are kept in memory beside the file."""
+    """Two small values that every use case asks for, so the file remembers them; what is rolled back it forgets."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._identity = self._read_identity()
-        self._epochs = self._read_epochs()
 
     def get(self) -> Identity | None:
-        return self._identity
+        return self._db.recall("identity", self._read_identity)
 
     def save(self, identity: Identity) -> None:
         with self._db.transaction():
+            self._db.forget("identity")
             body = msgspec.json.encode(identity)
             self._db.execute("INSERT OR REPLACE INTO identity VALUES (1, ?)", body)
-        self._identity = identity
 
     def epoch(self) -> Epoch | None:
         """The epoch in force; None in a file where none was begun."""
-        return self._epochs[-1] if self._epochs else None
+        epochs = self.epochs()
+        return epochs[-1] if epochs else None
 
     def epochs(self) -> tuple[Epoch, ...]:
         """All of the present register, the first one first."""
-        return self._epochs
+        return self._db.recall("epochs", self._read_epochs)
 
     def all_epochs(self) -> tuple[Epoch, ...]:
         """Those of registers that this device was before as well."""
@@ -64,9 +63,10 @@ class IdentityStore:
     def leave(self) -> None:
         """This device is no register any more; its epochs are over, their entries stay."""
         with self._db.transaction():
+            for name in ("identity", "epochs"):
+                self._db.forget(name)
             self._db.execute("DELETE FROM identity")
             self._db.execute("UPDATE epoch SET over = 1")
-        self._identity, self._epochs = None, ()
 
     def begin_epoch(self, epoch: Epoch) -> None:
         """Numbering starts anew under ``epoch``."""
@@ -78,9 +78,8 @@ class IdentityStore:
                 epoch.machine,
             )
             self._db.execute("INSERT INTO counter VALUES (?, 0, 0, 0)", epoch.id)
-            for name in ("head", "counters", "unsent"):
+            for name in ("epochs", "head", "counters", "unsent"):
                 self._db.forget(name)
-        self._epochs = (*self._epochs, epoch)
 
     def label_epoch(self, label: str) -> None:
         """Take the label that the server gave to the epoch in force."""
@@ -88,8 +87,8 @@ class IdentityStore:
         if epoch is None or epoch.label == label:
             return
         with self._db.transaction():
+            self._db.forget("epochs")
             self._db.execute("UPDATE epoch SET label = ? WHERE id = ?", label, epoch.id)
-        self._epochs = (*self._epochs[:-1], msgspec.structs.replace(epoch, label=label))
 
     def _read_identity(self) -> Identity | None:
         row = self._db.one("SELECT body FROM identity")
