@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 from django.db import transaction
 
+from stillopen.backoffice.devices.epochs import open_epoch
 from stillopen.backoffice.devices.models import Epoch, FormerDevice, Register
 from stillopen.backoffice.ingest import store
 from stillopen.backoffice.ingest.fact import place_of
@@ -52,12 +53,12 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Journal(msgspec.Struct, frozen=True, kw_only=True):
-    """One epoch of the file: its end, and what stands in its receipt numbers."""
+    """One epoch of the file: its end, and what stands in its receipt numbers; None where none tells it."""
 
     epoch: str
     head_seq: int
     head_hash: bytes
-    label: str
+    label: str | None
 
 
 class _Survey(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +83,13 @@ class _FileExchange(Exchange):
     def _take_in(self, verdict: Verdict, label: str) -> str:
         # An old file that ends before what is here is no restored disk.
         return super()._take_in(msgspec.structs.replace(verdict, restored=False), label)
+
+    def _label(self) -> str:
+        # A file in which no receipt was printed does not tell the label.
+        if self.request.journal_count:
+            return super()._label()
+        register = Register(id=self.source.register, account_id=self.source.account)
+        return open_epoch(register, self.request.epoch, self.now).label
 
     def _keep(self, changes: dict[str, object], wait: bool = True) -> None:
         pass
@@ -163,11 +171,11 @@ def _number(payload: bytes) -> str:
         return ""
 
 
-def _label(number: str, register: Register) -> str:
-    """``S1-R1b-000007`` → ``b``."""
+def _label(number: str, register: Register) -> str | None:
+    """``S1-R1b-000007`` → ``b``; None where nothing was printed, or under another name of the register."""
     start, _, _ = number.rpartition("-")
     own = str(register)
-    return start.removeprefix(own) if start.startswith(own) else ""
+    return start.removeprefix(own) if start.startswith(own) else None
 
 
 def _register(names: dict[str, int]) -> Register:
@@ -215,7 +223,8 @@ def _exchange(
         request=1,
         epoch=journal.epoch,
         former=True,
-        label=journal.label,
+        label=journal.label or "",
+        journal_count=0 if journal.label is None else 1,
         head_seq=journal.head_seq,
         head_hash=journal.head_hash,
         acked_seq=at.seq,
