@@ -97,10 +97,14 @@ def read_news(store: Store, now: datetime) -> News:
             found, reached[line] = reader.sales(line, *moved[line])
             sales += found
         done, late = reader.settled()
+        heads, levels = reader.heads(), reader.levels()
+        if not levels and (sales or done):
+            # What the figures count has changed though no level has: set aside, or back where it was meanwhile.
+            levels = reader.last_level(heads[live_scopes(store.id)[0]])
         held = reader.held({register for register, _ in acks})
         return News(
-            heads=reader.heads(),
-            levels=reader.levels(),
+            heads=heads,
+            levels=levels,
             included=_by_register(acks),
             left_out=_ids(held),
             sales=(*late, *sales),
@@ -160,6 +164,19 @@ class _Reader:
         )
         # Sorted here: asked to sort, SQLite walks all levels of the store by their primary key.
         return tuple(Moved(product, raw, milli_of(raw)) for product, raw in sorted(rows))
+
+    def last_level(self, head: int) -> tuple[Moved, ...]:
+        """The one that went out last (``head`` of the stock's scope), to go out again: what the figures count
+        goes out with a level. None where none ever did."""
+        rows = self._all(
+            """SELECT s.product_id, s.quantity FROM live_stock l JOIN stock_level s
+            ON s.account_id = l.account_id AND s.store_id = l.store_id AND s.product_id = l.product_id
+            WHERE l.account_id = %s AND l.store_id = %s AND l.seq = %s""",
+            self._account,
+            self._store,
+            head,
+        )
+        return tuple(Moved(product, raw, milli_of(raw)) for product, raw in rows)
 
     def acks(self) -> dict[Line, tuple[int, bytes]]:
         """Every branch of every register of the store."""
