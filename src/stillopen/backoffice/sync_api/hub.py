@@ -173,11 +173,20 @@ class Hub:
                 self._look()
             except django.db.Error as error:
                 log.warning("pokes: the database does not answer: %s", error)
-                self._watch.forget()
-                self._stopped.wait(_AFTER_ERROR)
+                self._begin_again()
+            except Exception:
+                log.exception("pokes: the thread stumbled and begins again")
+                self._begin_again()
             took = time.monotonic() - began
         unsubscribe()
         django.db.connections.close_all()
+
+    def _begin_again(self) -> None:
+        """After a while, with a new connection; whatever came meanwhile is looked at."""
+        with self._lock:
+            self._fresh.update(*self._accounts.values())
+        self._watch.forget()
+        self._stopped.wait(_AFTER_ERROR)
 
     def _look(self) -> None:
         """Tell the streams of accounts that moved, and those that joined: for them anything may be new."""
@@ -186,17 +195,12 @@ class Hub:
             fresh, self._fresh = self._fresh, set()
         if not accounts:
             return
-        try:
-            moved = self._watch.moved(accounts)
-            for account in {*moved, *(stream.ticket.account for stream in fresh)}:
-                with self._lock:
-                    group = self._accounts.get(account, set())
-                    streams = list(group if account in moved else group & fresh)
-                self._tell(streams, self._watch.read(account, [s.ticket for s in streams]))
-        except django.db.Error:
+        moved = self._watch.moved(accounts)
+        for account in {*moved, *(stream.ticket.account for stream in fresh)}:
             with self._lock:
-                self._fresh.update(*self._accounts.values())
-            raise
+                group = self._accounts.get(account, set())
+                streams = list(group if account in moved else group & fresh)
+            self._tell(streams, self._watch.read(account, [s.ticket for s in streams]))
 
     def _tell(self, streams: Iterable[Stream], news: Mapping[str, News | None]) -> None:
         """All that is due in one call: each call wakes the event loop."""

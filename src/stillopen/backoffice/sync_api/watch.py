@@ -55,8 +55,10 @@ class Watch:
         """SQLite tells for next to nothing whether anyone else wrote to the file."""
         if not on_sqlite():
             return True
-        django.db.connection.ensure_connection()
-        (version,) = django.db.connection.connection.execute("PRAGMA data_version").fetchone()
+        connection = django.db.connection
+        connection.ensure_connection()
+        with connection.wrap_database_errors:  # it is asked past Django's cursors
+            (version,) = connection.connection.execute("PRAGMA data_version").fetchone()
         changed = version != self._version
         self._version = version
         return changed
