@@ -33,7 +33,7 @@ def unpack(data: bytes, kind: type[T]) -> T:
         if data[:4] == _ZSTD_MAGIC:
             data = _decompress(data)
         return msgspec.msgpack.decode(data, type=kind)
-    except (zstandard.ZstdError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (zstandard.ZstdError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadMessage(f"not a {kind.__name__}: {error}") from error
 
 
