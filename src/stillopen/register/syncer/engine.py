@@ -72,6 +72,7 @@ class Engine:
         self.formats: tuple[str, ...] = ()  # of snapshot files that the driver can fetch
         self.offer: SnapshotOffer | None = None  # being fetched; no pages are asked for meanwhile
         self._taken = 0  # rows of the snapshot that is being completed
+        self._told = False  # by the answer that is being carried out, that the catalogue is behind
         self.trouble = ""  # code of what keeps the catalogue from being written (disk_full), or ""
         self.incoming = 0  # rows of the running transfer, as the server counted them
         self.staged = 0
@@ -163,6 +164,8 @@ class Engine:
         own_hash = self._hash_at(outlook.epoch, answer.ack.seq)
         state, due = register_side.conclude(self.state, outlook, answer, own_hash)
         before = self.state.acked.seq
+        if state.feed_behind:
+            self._say_behind()
         feed: list[_FeedEffect] = []
         live = [e for e in due if isinstance(e, _LiveEffect)]
         with self._till.journal.transaction():
@@ -174,7 +177,7 @@ class Engine:
                 elif not isinstance(effect, _LiveEffect):
                     self._carry_out(effect, outlook)
             self._note(state, due)
-        self.state = self._live(self._feed(state, feed), live)
+        self.state, self._told = self._live(self._feed(state, feed), live), False
         if not answer.stale:
             self._confirm_live()
         self._till.notify("journal")
@@ -183,6 +186,13 @@ class Engine:
         if switched:
             received, self._taken = received + self._taken, 0
         return Heard(max(state.acked.seq - before, 0), received, switched)
+
+    def _say_behind(self) -> None:
+        """Before the acks are kept: what comes with them may take a while to write, and *synced* must not be
+        said meanwhile."""
+        self._told = True
+        if not self._till.link.feed_behind:
+            self._till.set_link(msgspec.structs.replace(self._till.link, feed_behind=True))
 
     def _carry_out(self, effect: effects.Effect, outlook: register_side.Outlook) -> None:
         """What an answer changes in the journal's file."""
@@ -326,7 +336,8 @@ class Engine:
     def behind(self) -> bool:
         """Whether the catalogue, or what arrived of the journal, is not known to be what the server has."""
         unknown = not register_side.is_confirmed(self.state, self._journal_end())
-        return bool(self.state.feed_behind or self.trouble or self.offer or self._wrong or unknown)
+        told = self.state.feed_behind or self._told
+        return bool(told or self.trouble or self.offer or self._wrong or unknown)
 
     # -- wishes ------------------------------------------------------------------------------
 
