@@ -213,6 +213,13 @@ class Catalogue:
         self._audit = None
         return result
 
+    def distrust(self) -> bool:
+        """What was written to is broken. True where it is the file in force: the next snapshot then goes into a
+        new one."""
+        if self._base is None:
+            self._broken = True
+        return self._base is None
+
     # -- snapshots ---------------------------------------------------------------------------
 
     def base_path(self, mark: str) -> Path:

@@ -4,7 +4,10 @@ No socket, no timer, no thread: the service drives it, and so can a simulator. E
 stores in a state from which a crash is harmless.
 """
 
+import logging
+import sqlite3
 from collections.abc import Iterable
+from contextlib import suppress
 
 import msgspec
 
@@ -21,6 +24,8 @@ from stillopen.sync.codec import pack, unpack
 from stillopen.sync.digest import Key
 from stillopen.sync.messages import Ack, ExchangeAnswer, Gap, SnapshotOffer
 from stillopen.sync.proof import EXCHANGE, POKE, SNAPSHOT, sign
+
+_log = logging.getLogger(__name__)
 
 _FeedEffect = effects.Begin | effects.Stage | effects.Switch
 _FEED_EFFECTS = (effects.Begin, effects.Stage, effects.Switch)
@@ -238,9 +243,23 @@ class Engine:
             self.trouble = error.code
             self._till.catalogue.abandon()
             return msgspec.structs.replace(state, transfer=None, feed_behind=False, repair=())
+        except sqlite3.DatabaseError as error:
+            return self._distrust(error, state)
         if due:
             self.trouble = ""
         return state
+
+    def _distrust(
+        self, error: sqlite3.DatabaseError, state: register_side.SyncState
+    ) -> register_side.SyncState:
+        """The catalogue's file cannot be written: facts go on; a broken file is replaced by another."""
+        _log.warning("the catalogue cannot be written: %s", error)
+        self.trouble = "catalogue_failed"
+        if not isinstance(error, sqlite3.OperationalError) and self._till.catalogue.distrust():
+            self.look_for_news(snapshot=True)
+        with suppress(sqlite3.Error, DomainError):
+            self._till.catalogue.abandon()
+        return msgspec.structs.replace(state, transfer=None, feed_behind=False, repair=())
 
     def _carry_feed(self, effect: _FeedEffect) -> None:
         catalogue = self._till.catalogue
