@@ -209,7 +209,7 @@ class Engine:
                 self._till.clock.heard_server(server_time)
             case effects.KeepNotApplied(items):
                 sending.replace_not_applied(items)
-            case effects.BackedUp(ack) if self._hash_at(ack.epoch, ack.seq) == ack.hash:
+            case effects.BackedUp(ack) if self._reaches(ack):
                 sending.set_backed_up(ack.epoch, ack.seq)
             case effects.NewEpoch():
                 begin_epoch(self._till)
@@ -217,6 +217,12 @@ class Engine:
                 take_label(self._till, outlook.epoch, label)
             case _:
                 pass  # what stops the sync is read from the state
+
+    def _reaches(self, ack: Ack) -> bool:
+        """Whether backups reach up to ``ack`` on this journal's line. Less than before is always taken: that
+        entry may be purged, and what follows it must stay."""
+        known = self._till.journal.sending.backed_up(ack.epoch)
+        return ack.seq <= known or self._hash_at(ack.epoch, ack.seq) == ack.hash
 
     def _note(self, state: register_side.SyncState, due: tuple[effects.Effect, ...]) -> None:
         now = self._till.clock.now()
