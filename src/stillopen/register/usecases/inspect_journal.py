@@ -27,7 +27,9 @@ def _open(folder: Path) -> Journal:
     path = folder / FILE
     if not path.exists():
         raise DomainError("no_register", f"There is no journal in {folder}.")
-    return Journal.open_to_read(path)
+    journal = Journal.open_to_read(path)
+    journal.db.query("BEGIN")  # all of one moment, whatever the till beside does meanwhile
+    return journal
 
 
 def verify_journal(folder: Path) -> Verdict:
