@@ -1,11 +1,12 @@
 """Receipts and shifts over the REST API."""
 
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from stillopen.backoffice.accounts.opening import open_store
+from stillopen.backoffice.ledger.models import Receipt
 from stillopen.domain.shift import CashKind
 from tests.backoffice.rest.conftest import Api, read, refused
 from tests.backoffice.web.market import Market, Seller, card, percent_off
@@ -178,6 +179,15 @@ def test_limits(api: Api) -> None:
 def test_no_such_receipt(api: Api) -> None:
     refused(api.get("/receipts/S1-R1-999999"), 404, "not_found")
     refused(api.get(f"/receipts/{uuid4()}"), 404, "not_found")
+
+
+def test_a_sale_under_the_nil_id_is_not_found_by_other_numbers(
+    market: Market, seller: Seller, api: Api
+) -> None:
+    seller.sell(NOON, [(market.products[0], "1")])
+    seller.send(NOON)
+    Receipt.objects.update(id=UUID(int=0))
+    refused(api.get("/receipts/nonsense"), 404, "not_found")
 
 
 def test_shifts_open_and_closed(market: Market, seller: Seller, api: Api) -> None:

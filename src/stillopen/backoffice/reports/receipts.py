@@ -86,8 +86,8 @@ def get_receipt(scope: Scope, number: str) -> FullReceipt:
     """
     rows = scope.of_stores(Receipt.objects.all())
     receipt = rows.filter(number=number).order_by("-occurred_at").first()
-    if receipt is None:
-        receipt = rows.filter(id=_uuid(number)).first()
+    if receipt is None and (id := _uuid(number)) is not None:
+        receipt = rows.filter(id=id).first()
     if receipt is None:
         raise DomainError("not_found", f"There is no receipt “{number}”.", number=number)
     parts = {"account_id": scope.account.id, "receipt_id": receipt.id}
@@ -96,11 +96,11 @@ def get_receipt(scope: Scope, number: str) -> FullReceipt:
     return FullReceipt(receipt, lines, payments, sum_taxes(lines), _fact(receipt))
 
 
-def _uuid(text: str) -> UUID:
+def _uuid(text: str) -> UUID | None:
     try:
         return UUID(text)
     except ValueError:
-        return UUID(int=0)
+        return None
 
 
 def sum_taxes(lines: Iterable[ReceiptLine]) -> list[TaxLine]:
