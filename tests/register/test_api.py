@@ -438,6 +438,7 @@ def test_products(selling: Api) -> None:
     assert pages == everything
     assert selling.get("/products", params={"q": '"\0*'}).json()["results"] == []
     refused(selling.get("/products", params={"limit": "x"}), 422, "bad_field")
+    refused(selling.get("/products", params={"limit": "0"}), 422, "bad_field")
 
 
 def test_a_full_disk_is_said_plainly(selling: Api) -> None:

@@ -256,6 +256,8 @@ def _line(line: ReceiptLine) -> dict[str, object]:
 async def get_products(request: Request) -> Json:
     require_session(request)
     limit = _number(request, "limit", PAGE, MAX_PAGE)
+    if limit == 0:  # its next page would begin where it began, for ever
+        raise DomainError("bad_field", "“limit” is a whole number of one or more.")
     offset = _number(request, "cursor", 0, 10**6)
     text = request.query_params.get("q", "")
     found = search_products(till_of(request), text, limit + 1, offset)
