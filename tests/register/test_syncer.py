@@ -29,6 +29,7 @@ from stillopen.register.usecases.open_drawer import open_drawer
 from stillopen.register.usecases.sign_in import sign_in
 from stillopen.register.usecases.status import status
 from stillopen.sync import records
+from stillopen.sync.codec import MAX_MESSAGE
 from stillopen.sync.link import LineState
 from tests.register.shop import REGISTER, SCOPES, Setting, activate, catalogue_records, signed_in
 from tests.sync.wire import Server
@@ -267,6 +268,24 @@ async def test_nonsense_harms_nothing(b: Bench) -> None:
     b.cloud.mood = None
     await b.synced(3)
     assert len(b.cloud.server.entries) == b.till.journal.head().seq
+
+
+@story
+async def test_an_answer_without_end_does_not_fill_the_memory(b: Bench) -> None:
+    sent = 0
+
+    async def flood() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while sent < 2 * MAX_MESSAGE:
+            yield bytes(256 * 1024)
+            sent += 256 * 1024
+
+    b.cloud.mood = lambda: StreamingResponse(flood())
+    b.act()
+    await b.until(lambda: b.till.link.cause == "nonsense", 10)
+    assert sent < 1.5 * MAX_MESSAGE, "it was read to the end"
+    b.cloud.mood = None
+    await b.synced(5)
 
 
 @story

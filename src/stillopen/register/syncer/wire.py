@@ -16,7 +16,7 @@ import httpx
 import msgspec
 
 from stillopen.register.syncer.engine import Prepared
-from stillopen.sync.codec import CONTENT_TYPE
+from stillopen.sync.codec import CONTENT_TYPE, MAX_MESSAGE
 from stillopen.sync.link import Cause
 from stillopen.sync.proof import HEADER
 from stillopen.sync.quality import Timing
@@ -29,6 +29,10 @@ _PIECE = 256 * 1024  # of a snapshot file, written at a time
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 #: Of an HTTP message besides its body, about.
 _HEAD = 400
+#: No answer to an exchange is longer (packed it is at most a little larger than what it unpacks to), nor one
+#: of any other kind. What goes on beyond is no Back Office, and must not fill the till's memory.
+_MAX_ANSWER = MAX_MESSAGE + 1024 * 1024
+_MAX_OTHER = 64 * 1024
 
 
 class WireError(Exception):
@@ -129,10 +133,13 @@ class Wire:
         return Answered(body, Timing(sent, received, first, whole))
 
     async def _read(self, answer: httpx.Response) -> bytes:
-        parts = []
+        parts, size = [], 0
         async for part in answer.aiter_bytes():
             self.moved()
             parts.append(part)
+            size += len(part)
+            if size > _MAX_ANSWER:
+                raise WireError(Cause.NONSENSE, answered=True)
         return b"".join(parts)
 
     def is_sending(self) -> bool:
@@ -152,9 +159,10 @@ class Wire:
                 began = time.monotonic()
 
         try:
-            answer = await self._prober.get(
-                "/sync/v1/ping", timeout=_PROBE_TIMEOUT, extensions={"trace": note}
-            )
+            async with self._prober.stream(
+                "GET", "/sync/v1/ping", timeout=_PROBE_TIMEOUT, extensions={"trace": note}
+            ) as answer:
+                await _read_short(answer)
         except httpx.HTTPError as error:
             raise WireError(cause_of(error)) from error
         self._check(answer)
@@ -163,16 +171,18 @@ class Wire:
     async def poll(self, proof: str, wait: float) -> list[str]:
         """The events that are due within ``wait`` seconds, or a heartbeat, in one answer."""
         try:
-            answer = await self._client.get(
+            async with self._client.stream(
+                "GET",
                 "/sync/v1/poke",
                 params={"wait": f"{wait:.2f}"},
                 headers={HEADER: proof},
                 timeout=httpx.Timeout(wait + 10.0),
-            )
+            ) as answer:
+                body = await _read_short(answer)
         except httpx.HTTPError as error:
             raise WireError(cause_of(error)) from error
         self._check(answer)
-        return [line[6:].strip() for line in answer.text.splitlines() if line.startswith("event:")]
+        return [event for line in body.splitlines() if (event := _event(line))]
 
     async def pokes(self, proof: str) -> AsyncGenerator[str, None]:
         """The names of the stream's events as they come, heartbeats among them."""
@@ -181,9 +191,14 @@ class Wire:
                 "GET", "/sync/v1/poke", headers={HEADER: proof}, timeout=httpx.Timeout(10.0)
             ) as answer:
                 self._check(answer)
-                async for line in answer.aiter_lines():
-                    if line.startswith("event:"):
-                        yield line[6:].strip()
+                rest = b""
+                async for part in answer.aiter_bytes():
+                    *lines, rest = (rest + part).split(b"\n")
+                    if len(rest) > _MAX_OTHER:
+                        raise WireError(Cause.NONSENSE, answered=True)
+                    for line in lines:
+                        if event := _event(line):
+                            yield event
         except httpx.HTTPError as error:
             raise WireError(cause_of(error)) from error
 
@@ -212,6 +227,20 @@ class Wire:
                 Cause.SERVER_ERROR, True, _seconds(answer.headers.get("Retry-After", ""))
             )
         raise WireError(Cause.NONSENSE, answered=True)
+
+
+async def _read_short(answer: httpx.Response) -> bytes:
+    body = b""
+    async for part in answer.aiter_bytes():
+        body += part
+        if len(body) > _MAX_OTHER:
+            raise WireError(Cause.NONSENSE, answered=True)
+    return body
+
+
+def _event(line: bytes) -> str:
+    """Of a line of a stream that names one; else nothing."""
+    return line[6:].strip().decode(errors="replace") if line.startswith(b"event:") else ""
 
 
 def _unsent(connection: socket.socket) -> int:
