@@ -209,3 +209,9 @@ def test_it_serves_with_no_network_at_all(folder: Path, tmp_path: Path) -> None:
     assert content["journal"]["seq"] == 4, done.stderr
     assert content["state"] in ("reconnecting", "offline") and content["cause"] != "not_running"
     assert done.returncode == 0
+
+
+def test_a_folder_that_is_not_there_is_not_made_by_deactivating(run: Run, tmp_path: Path) -> None:
+    done = run("register", "deactivate", "--data-dir", str(tmp_path / "typo"))
+    assert done.returncode == 1 and "[no_register]" in done.stderr
+    assert not (tmp_path / "typo").exists()

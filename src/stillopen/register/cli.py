@@ -89,6 +89,7 @@ def deactivate(data_dir: Path) -> None:
         raise DomainError(
             "in_use", "This folder is in use by a running register: deactivate it in its Settings."
         )
+    Till.open_to_read(data_dir).close()  # a mistyped folder is refused, not made
     with only_one(data_dir):
         asyncio.run(_deactivate(data_dir))
 
