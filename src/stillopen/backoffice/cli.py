@@ -255,13 +255,21 @@ def restore(folder: Path | None, database_url: str, target: Path, replace: bool)
 
 
 @backoffice.command("import-journal")
-@place
+@place_and_account
+@click.option(
+    "--as",
+    "called",
+    metavar="S1-R3",
+    help="What the register was called, where this database does not know it: a backup may be older.",
+)
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-def import_journal(folder: Path | None, database_url: str, file: Path) -> None:
+def import_journal(
+    folder: Path | None, database_url: str, account: str | None, called: str | None, file: Path
+) -> None:
     """Take in the journal of an old disk: FILE as “stillopen journal export” wrote it.
 
     What is here already is passed over. What a revoked or replaced register made waits for a yes on
     the page Exceptions. A file that was cut or edited is refused, with the number of the line.
     """
     open_existing(folder, database_url)
-    load(_BACKUPS).import_journal(file)
+    load(_BACKUPS).import_journal(file, account, called)

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from stillopen.backoffice.accounts.lookup import the_account
-from stillopen.backoffice.accounts.models import Account, Store
+from stillopen.backoffice.accounts.lookup import store_of, the_account
+from stillopen.backoffice.accounts.models import Account
 from stillopen.backoffice.accounts.opening import FIRST_STORE, open_account, open_store
 from stillopen.backoffice.accounts.people import create_employee, role_by_name
 from stillopen.backoffice.accounts.users import create_token, email_of, ensure_administrator
@@ -56,7 +56,7 @@ def _open_account(
 
 def import_products(account: str | None, file: Path, publish: bool, store: str | None) -> None:
     owner = the_account(account)
-    done = importing.import_products(owner, _store(owner, store or FIRST_STORE), file, None)
+    done = importing.import_products(owner, store_of(owner, store or FIRST_STORE), file, None)
     if done.unknown_columns:
         click.echo(f"Columns not used: {', '.join(done.unknown_columns)}", err=True)
     same = done.rows - done.new - done.changed
@@ -71,7 +71,7 @@ def import_products(account: str | None, file: Path, publish: bool, store: str |
 
 
 def add_register(account: str | None, store: str, name: str) -> None:
-    register, key = verbs.add_register(_store(the_account(account), store), name, None)
+    register, key = verbs.add_register(store_of(the_account(account), store), name, None)
     click.echo(f"Register {register} of account {register.account.public_id}")
     click.echo(f"License Key: {key}")
 
@@ -87,7 +87,7 @@ def add_employee(
     code: str,
 ) -> None:
     owner = the_account(account)
-    chosen = [_store(owner, code) for code in stores] or list(owner.stores.all())
+    chosen = [store_of(owner, code) for code in stores] or list(owner.stores.all())
     employee = create_employee(
         owner,
         name=name,
@@ -120,11 +120,3 @@ def add_store(account: str | None, code: str, name: str, timezone: str | None) -
 def token(account: str | None, name: str) -> None:
     _, text = create_token(the_account(account), name, None)
     click.echo(f"Token: {text}")
-
-
-def _store(account: Account, code: str) -> Store:
-    found = Store.objects.filter(account=account, code__iexact=code.strip()).first()
-    if found is None:
-        codes = ", ".join(account.stores.values_list("code", flat=True))
-        raise DomainError("unknown_store", f"There is no store {code}; there are: {codes}.")
-    return found

@@ -8,6 +8,7 @@ import pytest
 from django.utils import timezone
 
 from stillopen.backoffice.backups.import_journal import Imported, import_journal
+from stillopen.backoffice.devices import again
 from stillopen.backoffice.devices.models import Epoch, FormerDevice, Register
 from stillopen.backoffice.devices.verbs import revoke
 from stillopen.backoffice.ingest.models import Entry, ExceptionItem
@@ -64,6 +65,19 @@ def test_after_a_revocation_it_waits_for_a_yes(till: Till, disk: Path) -> None:
     assert (done.new, done.applied, done.held) == (2, 0, 2)
     assert Receipt.objects.count() == 1
     assert ExceptionItem.objects.filter(code="after_revocation").count() == 1
+
+
+def test_a_register_that_the_database_is_too_old_for_is_made_again(till: Till, disk: Path) -> None:
+    store, known = till.register.store, till.register.id
+    for model in (Receipt, Entry, Epoch, Register):
+        model.objects.all().delete()
+    assert refused(disk).code == "unknown_register"
+    now = timezone.now()
+    done = import_journal(disk, now, lambda id: again.revive(store, "R3", id, now))
+    assert (done.new, done.held, done.applied) == (4, 4, 0)
+    register = Register.objects.get()
+    assert (register.id, str(register), register.state) == (known, f"{store.code}-R3", "revoked")
+    assert bring_in(disk).new == 0
 
 
 def test_a_replaced_device_waits_for_a_yes_in_each_of_its_epochs(

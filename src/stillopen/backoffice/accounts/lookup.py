@@ -1,6 +1,6 @@
 """Finding an account by what people know of it."""
 
-from stillopen.backoffice.accounts.models import Account
+from stillopen.backoffice.accounts.models import Account, Store
 from stillopen.domain.errors import DomainError
 
 _GROUP = 4
@@ -39,3 +39,12 @@ def _by_name(name: str) -> Account:
             "account_not_unique", f"Two accounts are called “{name}”; give the Account ID instead."
         )
     return found[0]
+
+
+def store_of(account: Account, code: str) -> Store:
+    """``DomainError unknown_store``."""
+    found = Store.objects.filter(account=account, code__iexact=code.strip()).first()
+    if found is None:
+        codes = ", ".join(account.stores.values_list("code", flat=True))
+        raise DomainError("unknown_store", f"There is no store {code}; there are: {codes}.")
+    return found

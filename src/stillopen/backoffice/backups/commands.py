@@ -2,10 +2,12 @@
 
 from collections import Counter
 from pathlib import Path
+from uuid import UUID
 
 import click
 from django.utils import timezone
 
+from stillopen.backoffice.accounts.lookup import store_of, the_account
 from stillopen.backoffice.backups import import_journal as importing
 from stillopen.backoffice.backups import keeping
 from stillopen.backoffice.backups.making import make_backup
@@ -13,6 +15,8 @@ from stillopen.backoffice.backups.models import RestoreReport
 from stillopen.backoffice.backups.report import returns
 from stillopen.backoffice.backups.restoring import Restored
 from stillopen.backoffice.backups.starts import Origin, prove_start
+from stillopen.backoffice.devices import again
+from stillopen.backoffice.devices.models import Register
 
 _SAID = {
     "revoked": "was revoked: it is let in again",
@@ -73,9 +77,16 @@ def say_swapped(reports: list[RestoreReport]) -> None:
         _print(report)
 
 
-def import_journal(file: Path) -> None:
-    """Print what became of the entries."""
-    done = importing.import_journal(file, timezone.now())
+def import_journal(file: Path, account: str | None, called: str | None) -> None:
+    """Print what became of the entries. ``called``: what the register was, where it is not known here."""
+    now = timezone.now()
+
+    def revive(register: UUID) -> Register:
+        code, _, name = (called or "").strip().rpartition("-")
+        store = store_of(the_account(account), code)
+        return again.revive(store, name, register, now)
+
+    done = importing.import_journal(file, now, revive if called else None)
     click.echo(
         f"Journal of {done.register}: {done.new} new entries, {done.known} were here already."
     )

@@ -1,11 +1,12 @@
 """Taking in the journal of an old disk from a file: entry by entry the same way as in an exchange."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from itertools import groupby, islice
 from operator import attrgetter
 from pathlib import Path
+from uuid import UUID
 
 import msgspec
 from django.db import transaction
@@ -95,14 +96,17 @@ class _FileExchange(Exchange):
         pass
 
 
-def import_journal(file: Path, now: datetime) -> Imported:
+def import_journal(
+    file: Path, now: datetime, revive: Callable[[UUID], Register] | None = None
+) -> Imported:
     """Every entry of ``file`` (``stillopen journal export``), idempotent by its place in the journal.
 
     The whole file is checked before anything is stored. What differs from what is held becomes a branch;
-    what a revoked or replaced device made waits for a person's yes. Errors: ``bad_journal_file`` (with
+    what a revoked or replaced device made waits for a person's yes. ``revive`` makes the register of the
+    file where it is not known: a restored database may be older than it. Errors: ``bad_journal_file`` (with
     the line), ``unknown_register``, ``try_again``.
     """
-    survey = _survey(file)
+    survey = _survey(file, revive)
     ours = Entry.objects.filter(
         account_id=survey.register.account_id, register_id=survey.register.id
     )
@@ -135,7 +139,7 @@ def _branches(register: Register) -> int:
     return epochs.exclude(parent="").count()
 
 
-def _survey(file: Path) -> _Survey:
+def _survey(file: Path, revive: Callable[[UUID], Register] | None) -> _Survey:
     """Read the file to its end: it is whole, and of one register that is known here."""
     ends: dict[str, Read] = {}
     numbers: dict[str, str] = {}
@@ -150,7 +154,7 @@ def _survey(file: Path) -> _Survey:
             names.setdefault(body.register, read.number)
             if body.kind == "sale" and read.epoch not in numbers:
                 numbers[read.epoch] = _number(bytes(body.payload))
-    register = _register(names)
+    register = _register(names, revive)
     journals = {
         epoch: _Journal(
             epoch=epoch,
@@ -178,21 +182,26 @@ def _label(number: str, register: Register) -> str | None:
     return start.removeprefix(own) if start.startswith(own) else None
 
 
-def _register(names: dict[str, int]) -> Register:
+def _register(names: dict[str, int], revive: Callable[[UUID], Register] | None) -> Register:
     if len(names) > 1:
         line = max(names.values())
         raise DomainError(
             "bad_journal_file", f"Line {line}: it belongs to another register.", line=line
         )
-    found = None
     for name in names:
         try:
-            found = Register.objects.select_related("store").filter(id=canonical_id(name)).first()
+            register = UUID(canonical_id(name))
         except DomainError:
-            found = None
-    if found is None:
-        raise DomainError("unknown_register", "The register of this journal is not known here.")
-    return found
+            continue
+        if found := Register.objects.select_related("store").filter(id=register).first():
+            return found
+        if revive is not None:
+            return revive(register)
+    raise DomainError(
+        "unknown_register",
+        "The register of this journal is not known here. If this database is older than the register, "
+        "say with --as what it was called.",
+    )
 
 
 def _take_in(register: Register, journal: _Journal, reads: Iterator[Read], now: datetime) -> None:

@@ -1,5 +1,6 @@
-"""Doing again what a restored database has undone: a revocation, and a device that was let in."""
+"""Doing again what a restored database has undone: a revocation, a device that was let in, a register."""
 
+import secrets
 from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
@@ -13,6 +14,7 @@ from stillopen.backoffice.catalogue.publishing import publish_now
 from stillopen.backoffice.devices.models import FormerDevice, Register
 from stillopen.backoffice.devices.verbs import revoke
 from stillopen.domain.errors import DomainError
+from stillopen.domain.ids import check_code
 from stillopen.domain.permission import Permission
 
 
@@ -53,6 +55,31 @@ def bind_again(
             register = _made_again(account_id, register_id, facts)
         _let_in(register, facts)
     publish_now(register.account, [(kinds.REGISTER_SETTINGS, register.id)], "restore")
+
+
+def revive(store: Store, name: str, register_id: UUID, now: datetime) -> Register:
+    """A register that this database does not know, under the id that its journal bears.
+
+    It is revoked: what it made waits for a yes, and its device needs a new License Key.
+    Errors: ``bad_code``, ``register_exists``.
+    """
+    check_code(name, "register")
+    if Register.objects.filter(store=store, name=name).exists():
+        raise DomainError("register_exists", f"{store.code} has another register {name}.")
+    register = Register(
+        id=register_id,
+        account=store.account,
+        store=store,
+        name=name,
+        license_digest=secrets.token_hex(32),
+        state=Register.State.REVOKED,
+        revoked_at=now,
+        labels_lost=True,
+    )
+    with transaction.atomic():
+        register.save(force_insert=True)
+    publish_now(store.account, [(kinds.REGISTER_SETTINGS, register.id)], "restore")
+    return register
 
 
 def _made_again(account_id: UUID, register_id: UUID, facts: Mapping[str, str]) -> Register:
