@@ -108,6 +108,7 @@ def test_it_is_safe_to_repeat_but_not_as_another_register(tmp_path: Path, peer: 
         first = ask(till, peer)
         assert ask(till, peer) == first
         assert peer.asked[0].public_key == peer.asked[1].public_key
+        assert [x.register for x in peer.asked] == ["", first.register]
         peer.reply = lambda: (200, pack(answer("r-2", "R2")))
         with pytest.raises(DomainError) as refused:
             ask(till, peer)

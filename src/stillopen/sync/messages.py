@@ -218,6 +218,7 @@ class ActivateRequest(msgspec.Struct, frozen=True, kw_only=True):
     label: str = ""  # in the receipt numbers that ``epoch`` has already
     receipts: int = 0  # how many those are
     software: str = ""
+    register: str = ""  # id of the one that this device is already
 
 
 class ActivateAnswer(msgspec.Struct, frozen=True, kw_only=True):

@@ -67,6 +67,18 @@ def test_an_answer_that_was_lost_is_given_again(shop: Account, store: Store) -> 
     assert Epoch.objects.count() == 1
 
 
+def test_a_device_that_is_another_register_does_not_use_up_the_license(
+    shop: Account, store: Store
+) -> None:
+    first, key = verbs.add_register(store, "R1", None)
+    second, other = verbs.add_register(store, "R2", None)
+    answer(shop, key)
+    for present in (str(first.id), "not known here"):
+        refused("already_activated", answer, shop, other, register=present)
+    assert answer(shop, other, public_key=OTHER_KEY).register == str(second.id)
+    assert answer(shop, key, register=str(first.id)).register == str(first.id)
+
+
 def test_a_second_device_hears_who_the_first_is(shop: Account, store: Store) -> None:
     register, key = verbs.add_register(store, "R1", None)
     answer(shop, key)

@@ -2,6 +2,7 @@
 
 import secrets
 from datetime import datetime
+from uuid import UUID
 
 from django.db import transaction
 
@@ -23,12 +24,13 @@ def activate(request: ActivateRequest, now: datetime) -> ActivateAnswer:
 
     Asked again by the same device (the answer was lost) it answers again. Errors: ``bad_request``,
     ``bad_epoch``, ``unknown_license``, ``license_in_use`` (details ``device``, ``last_contact``),
-    ``revoked``.
+    ``already_activated`` (the device is another register), ``revoked``.
     """
     if len(request.public_key) != 32:
         raise DomainError("bad_request", "The public key of a device is 32 bytes long.")
     with transaction.atomic():
         register = _register_of(request)
+        _refuse_another(register, request)
         _refuse_unless_free(register, request)
         epoch = open_epoch(register, request.epoch, now, request.label, request.receipts)
         _bind(register, request, now)
@@ -67,6 +69,20 @@ def _register_of(request: ActivateRequest) -> Register:
             "This Account ID and License Key do not belong together; check both for mistyped letters.",
         )
     return found
+
+
+def _refuse_another(register: Register, request: ActivateRequest) -> None:
+    """The device would refuse the answer; the license must stay free for the one that it is meant for."""
+    if request.register in ("", str(register.id)):
+        return
+    try:
+        present = Register.objects.filter(
+            account=register.account, id=UUID(request.register)
+        ).first()
+    except ValueError:
+        present = None
+    name = str(present) if present else "another one"
+    raise DomainError("already_activated", f"This device is register {name} already.")
 
 
 def _refuse_unless_free(register: Register, request: ActivateRequest) -> None:

@@ -46,6 +46,7 @@ _HEADER = HEADER.lower().encode()
 _ACTIVATION = {
     "unknown_license": 404,
     "license_in_use": 409,
+    "already_activated": 409,
     "revoked": 410,
     "bad_request": 400,
     "bad_epoch": 400,

@@ -76,6 +76,7 @@ def activation_request(till: Till, account: str, license_key: str) -> ActivateRe
         label=epoch.label if epoch else "",
         receipts=till.journal.receipts_made(),
         software=__version__,
+        register=till.identity.register if till.identity else "",
     )
 
 
