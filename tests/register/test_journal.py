@@ -325,6 +325,15 @@ def test_a_till_starts_and_closes_its_shift_on_a_full_disk(disk: Path) -> None:
     again.close()
 
 
+def test_a_shift_is_closed_at_the_first_try_when_the_disk_fills_up_meanwhile(disk: Path) -> None:
+    room = Room(disk / "till", reserve=4 * 1024 * 1024, ballast=2 * 1024 * 1024)
+    till = make_till(disk / "till", room=room)
+    session = signed_in(till)
+    fill(disk)
+    assert close_register(till, session, 10000).difference == 0
+    till.close()
+
+
 def test_a_full_disk_inside_a_transaction_changes_nothing(disk: Path) -> None:
     room = Room(disk / "till", reserve=0, ballast=512 * 1024)
     till = make_till(disk / "till", room=room)

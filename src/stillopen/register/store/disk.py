@@ -62,8 +62,9 @@ class Room:
         with suppress(OSError), self._file.open("wb") as file:
             os.posix_fallocate(file.fileno(), 0, self._ballast)
 
-    def make_room_to_start(self) -> None:
-        """Give the ballast up where not even a start fits: what is unsent must get away, also now."""
+    def make_room(self) -> None:
+        """Give the ballast up where not even a start, or the closing of a shift, fits: what is unsent must
+        get away, and the day must end, also now."""
         if free_bytes(self._folder) < min(START, self._ballast):
             self.drop_ballast()
 

@@ -44,7 +44,7 @@ class Journal:
     ) -> "Journal":
         """Open or make the file. One that a newer version wrote can be sent from, not sold into."""
         room = room or Room(path.parent)
-        room.make_room_to_start()
+        room.make_room()
         db = Database(path, room=room, on_fatal=on_fatal)
         # Of a new file only: a sale touches a dozen places, and each of them writes a page.
         db.query("PRAGMA page_size = 1024")
@@ -86,6 +86,11 @@ class Journal:
         """Make the ballast again where it was given up and there is room by now."""
         if self.db.room is not None:
             self.db.room.keep_ballast()
+
+    def make_room(self) -> None:
+        """Give the ballast up where not even the closing of a shift fits."""
+        if self.db.room is not None:
+            self.db.room.make_room()
 
     def disk_is_low(self) -> bool:
         return self.db.room is not None and self.db.room.is_low()

@@ -33,6 +33,7 @@ def close_register(
         raise DomainError("bad_amount", "The counted amount is zero or more.")
     kinds = dict(denominations or {})
     _check_count(kinds, counted)
+    till.journal.make_room()
     with till.change("journal", "shift", "cart"):
         shift = require_shift(till)
         _check_nothing_open(till)
