@@ -23,6 +23,7 @@ _PARTS = [
     ("register", "Register"),
     ("backoffice", "Back Office"),
     ("demo", "Demo"),
+    ("bench", "Bench"),
 ]
 _HEAD = """# Error codes
 
