@@ -103,7 +103,7 @@ def explain(error: Exception) -> tuple[int, str]:
         case OSError():
             what = error.strerror or str(error) or type(error).__name__
             return FAILED, f"{what}: {error.filename}" if error.filename else what
-        case sqlite3.Error():
+        case sqlite3.Error() | Exception(__cause__=sqlite3.Error()):  # Django wraps it
             return FAILED, f"The database cannot be used: {error}."
     return BUG, (
         f"Something unexpected went wrong ({type(error).__name__}: {error}). "

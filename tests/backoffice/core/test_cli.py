@@ -1,14 +1,16 @@
 """The command line of the Back Office, from outside."""
 
 import re
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from django.db import OperationalError
 
 from stillopen.backoffice.accounts.models import ServerSecret
-from stillopen.cli import BUG, run
+from stillopen.cli import BUG, FAILED, explain, run
 from tests.support.backoffice import Database
 
 INIT = [
@@ -194,3 +196,10 @@ def test_every_command_explains_itself(here: Here) -> None:
     for command in ("init", "import-products", "add-register", "add-employee", "token", "serve"):
         code, out, _ = here.run(command, "--help")
         assert code == 0 and "--database-url" in " ".join(out)
+
+
+def test_a_full_disk_is_no_mistake_of_ours() -> None:
+    wrapped = OperationalError("database or disk is full")
+    wrapped.__cause__ = sqlite3.OperationalError("database or disk is full")
+    assert explain(wrapped) == (FAILED, "The database cannot be used: database or disk is full.")
+    assert explain(OperationalError("no such table"))[0] == BUG
