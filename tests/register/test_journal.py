@@ -31,11 +31,13 @@ from stillopen.register.usecases.cart_view import open_cart
 from stillopen.register.usecases.close_register import close_register
 from stillopen.register.usecases.inspect_journal import verify_journal
 from stillopen.register.usecases.pay import pay
+from stillopen.register.usecases.receipts import find_receipt, list_receipts
 from stillopen.register.usecases.scan import add_product, scan
 from stillopen.register.usecases.sell import SaleLine, sell
 from stillopen.register.usecases.sign_in import sign_in
 from stillopen.sync.chain import verify
 from stillopen.sync.facts import KINDS, CashMovement, DrawerOpened, decode_body, decode_payload
+from stillopen.sync.live import place_id
 from stillopen.sync.messages import Ack, NotApplied
 from tests.register.shop import NOON, PIN, make_till, reopen, signed_in
 from tests.support.disk import fill, small_disk
@@ -219,6 +221,27 @@ def test_held_entries_stay_in_the_list_with_their_reason(till: Till, session: Se
     )  # fmt: skip
     till.journal.sending.replace_not_applied([])
     assert till.journal.sending.unsent_items() == []
+
+
+def test_one_that_the_server_cannot_read_is_in_the_list_by_its_place(
+    till: Till, session: Session
+) -> None:
+    """A damaged entry has no id there that could be believed."""
+    paid = sell(till, session, till.clock.new_id(), [SaleLine(sku="100")], CASH)
+    sending, head = till.journal.sending, till.journal.head()
+    sending.set_ack(Ack(head.epoch, head.seq, head.hash))
+    place = place_id(head.epoch, paid.seq)
+    damaged = NotApplied(seq=paid.seq, id=place, status="quarantined", code="bad_hash")
+    elsewhere = NotApplied(seq=paid.seq, id=place_id("f" * 32, paid.seq), status="quarantined", code="c")
+    sending.replace_not_applied([damaged, elsewhere])
+    (item,) = sending.unsent_items()
+    assert (item.id, item.receipt, item.code) == (paid.id, "S1-R1-000001", "bad_hash")
+    (row,) = list_receipts(till)
+    assert row.status == "quarantined"
+    assert find_receipt(till, "S1-R1-000001").status == "quarantined"
+    sending.replace_not_applied([])
+    assert sending.unsent_items() == []
+    assert list_receipts(till)[0].status == "sent"
 
 
 def test_a_batch_is_bounded_but_never_empty(till: Till, session: Session) -> None:

@@ -11,6 +11,7 @@ from stillopen.register.store.entries import EntryRow, EntryStore
 from stillopen.register.store.identity import Epoch, IdentityStore
 from stillopen.register.store.unsent import UnsentSum, forward
 from stillopen.sync.chain import GENESIS, StoredEntry
+from stillopen.sync.live import place_id
 from stillopen.sync.messages import Ack, Gap, NotApplied, Unsent
 
 #: Lines of the history that are kept.
@@ -186,7 +187,7 @@ class SendingStore:
 
     def unsent_items(self, limit: int = 200) -> list[UnsentItem]:
         """Oldest first; quarantined and waiting ones are among them."""
-        held = {x.id: x for x in self.not_applied()}
+        held = self.held()
         rows = [r for r in self._entries.with_ids(list(held)[:limit]) if self.is_acked(r)]
         for epoch in self._identity.epochs():
             if len(rows) < limit:
@@ -225,6 +226,21 @@ class SendingStore:
     def not_applied(self) -> tuple[NotApplied, ...]:
         return self._db.recall("not_applied", self._read_not_applied)
 
+    def held(self) -> dict[str, NotApplied]:
+        """What the server holds without having applied it, by the id that the entry has here; one that it
+        cannot read goes by its place there."""
+        return self._db.recall("held", self._read_held)
+
+    def _read_held(self) -> dict[str, NotApplied]:
+        held = {x.id: x for x in self.not_applied()}
+        for epoch in self._identity.epochs():
+            unread = [x for x in held.values() if x.id == place_id(epoch.id, x.seq)]
+            for x in unread:
+                for row in self._entries.after(x.seq - 1, 1, epoch.id):
+                    if row.seq == x.seq:
+                        held[row.id] = held.pop(x.id)
+        return held
+
     def _read_not_applied(self) -> tuple[NotApplied, ...]:
         rows = self._db.query(
             "SELECT seq, id, status, code, behind, tries FROM held_back ORDER BY rowid"
@@ -240,6 +256,7 @@ class SendingStore:
             return
         with self._db.transaction():
             self._db.forget("not_applied")
+            self._db.forget("held")
             self._db.execute("DELETE FROM held_back")
             self._db.execute_many(
                 "INSERT OR REPLACE INTO held_back (id, seq, status, code, behind, tries)"

@@ -71,7 +71,7 @@ def _status(till: Till, row: EntryRow, held: dict[str, str]) -> str:
 
 
 def _held(till: Till) -> dict[str, str]:
-    return {x.id: x.status for x in till.journal.sending.not_applied()}
+    return {id: x.status for id, x in till.journal.sending.held().items()}
 
 
 def find_receipt(till: Till, number: str) -> StoredReceipt:
