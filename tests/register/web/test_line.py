@@ -273,3 +273,17 @@ def test_errored_sales_are_shown_with_their_reason_and_retried(page: Page, serve
     expect(page.locator("#body")).to_contain_text("Nothing waits here")
     expect(page.locator(".nav #errors .pill")).to_have_count(0)
     assert asked == [False, True, True]
+
+
+def test_what_is_held_back_and_not_here_is_not_called_nothing(page: Page, served: Served) -> None:
+    open_till(page, served)
+    sending, head = served.till.journal.sending, served.till.journal.head()
+    sending.set_ack(Ack(head.epoch, head.seq, head.hash))
+    gone = NotApplied(seq=1, id="gone", status="quarantined", code="bad_hash")
+    sending.replace_not_applied([gone])
+    page.goto(f"{served.url}/sync/status")
+    expect(page.locator("#body")).to_contain_text("No longer on this till")
+    expect(page.locator("#body")).not_to_contain_text("Nothing waits here")
+    page.goto(f"{served.url}/sync")
+    state = page.locator("dt", has_text=re.compile("^State$")).locator("+ dd")
+    expect(state).to_have_text("1 errored")  # nothing is being sent
