@@ -37,6 +37,11 @@ def sell_one(page: Page) -> None:
     expect(page.locator("#paid")).to_be_visible()
 
 
+def places(page: Page) -> list[object]:
+    parts = ("#work", "#search", ".who", ".nav a[href='/settings']")
+    return [page.locator(x).bounding_box() for x in parts]
+
+
 @pytest.mark.parametrize(
     ("state", "cause", "word", "said"),
     [
@@ -50,12 +55,14 @@ def test_the_line_is_shown_the_moment_it_changes(
     page: Page, served: Served, state: LineState, cause: str, word: str, said: str
 ) -> None:
     open_till(page, served)
-    place = page.locator("#work").bounding_box()
+    sell_one(page)
+    place = places(page)
     served.line(state, cause)
     indicator(page, state.value, word)
     expect(page.locator("#line")).to_contain_text(said, timeout=SOON)
     expect(page.locator("#line")).to_contain_text(re.compile(r"since \d\d:\d\d"))
-    assert page.locator("#work").bounding_box() == place  # nothing slides
+    expect(page.locator("#sync [data-sync]")).to_be_visible()
+    assert places(page) == place  # nothing slides
     served.line(LineState.CONNECTED)
     expect(page.locator("#indicator .green")).to_be_visible(timeout=SOON)
 
@@ -241,6 +248,7 @@ def test_errored_sales_are_shown_with_their_reason_and_retried(page: Page, serve
     sending, head = served.till.journal.sending, served.till.journal.head()
     sales = [x for x in sending.unsent_items() if x.kind == "sale"]
     sending.set_ack(Ack(sending.ack().epoch, head.seq, head.hash))
+    place = places(page)
     stuck = [
         NotApplied(seq=x.seq, id=x.id, status="quarantined", code="bad_entry", tries=n)
         for n, x in enumerate(sales, 2)
@@ -256,6 +264,8 @@ def test_errored_sales_are_shown_with_their_reason_and_retried(page: Page, serve
         return SyncResult(sent=0, received=0)
 
     served.till.sync_now = syncer
+    expect(page.locator(".nav #errors")).to_have_text("3 errored", timeout=SOON)
+    assert places(page) == place
     page.goto(f"{served.url}/sync/status")
     expect(page.locator(".nav #errors")).to_have_text("3 errored")
     expect(page.locator("#indicator")).to_contain_text("3 errored")
