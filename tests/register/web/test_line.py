@@ -1,5 +1,6 @@
 """What the screens say of the line, and of a till program that is gone; blocked and unready registers."""
 
+import asyncio
 import re
 from pathlib import Path
 
@@ -8,6 +9,8 @@ from playwright.sync_api import Page, expect
 
 from stillopen.register.linkview import LineState
 from stillopen.register.till import SyncResult, Till
+from stillopen.register.web.pages import start
+from stillopen.register.web.pages.hops import Hop, probe_hops
 from stillopen.sync.messages import Ack, NotApplied
 from tests.register import shop
 from tests.register.web.conftest import (
@@ -158,6 +161,24 @@ def test_before_the_first_sync_the_screen_names_what_is_missing(page: Page, serv
     expect(hops.locator("li", has_text="Back Office")).to_contain_text("Not tried")
     shop.publish(served.till, setting())
     page.wait_for_url("**/login")
+
+
+def test_a_check_that_takes_a_while_says_so(
+    page: Page, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def slowly(url: str, till: Till | None = None) -> list[Hop]:
+        await asyncio.sleep(1.5)
+        return await probe_hops(url, till)
+
+    monkeypatch.setattr(start, "probe_hops", slowly)
+    open_till(page, served)
+    for place, words in (("/sync", "Check each step"), ("/support", "Check")):
+        page.goto(served.url + place)
+        page.get_by_role("button", name=words).click()
+        button = page.locator("[hx-get='/ui/hops']")
+        expect(button).to_have_text("Checking…", timeout=1400)
+        expect(page.locator("#hops li").first).to_be_visible()
+        expect(button).to_have_text(words)
 
 
 def test_a_new_device_asks_for_its_activation(page: Page, tmp_path: Path) -> None:

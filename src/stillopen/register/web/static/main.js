@@ -64,6 +64,21 @@ async function sync(button) {
   toast(response?.ok ? await response.json().catch(() => NOT_THERE) : NOT_THERE);
 }
 
+/** A button that asks for a part of the page, the same way. */
+function wait({ target: button }) {
+  const words = button.dataset.slow && button.querySelector("span");
+  if (!words) return;
+  const before = words.textContent;
+  button.setAttribute("aria-busy", "true");
+  const slow = setTimeout(() => (words.textContent = button.dataset.slow), 300);
+  const done = () => {
+    clearTimeout(slow);
+    words.textContent = before;
+    button.removeAttribute("aria-busy");
+  };
+  button.addEventListener("htmx:afterRequest", done, { once: true });
+}
+
 /** The paper in a frame of its own: the sale goes on while the printer works, or does not. */
 function print(address) {
   const frame = document.createElement("iframe");
@@ -102,6 +117,7 @@ function begin() {
   const body = document.body;
   body.addEventListener("htmx:configRequest", hand);
   body.addEventListener("htmx:beforeRequest", beforeRequest);
+  body.addEventListener("htmx:beforeRequest", wait);
   body.addEventListener("htmx:afterSwap", afterSwap);
   body.addEventListener("htmx:sendError", () => toast(NOT_THERE));
   body.addEventListener("toast", (event) => toast(event.detail));
