@@ -51,6 +51,12 @@ def probe(url: str, till: Till | None = None) -> list[Hop]:
 def test_what_is_no_address() -> None:
     for url in ("", "nonsense", "ftp://x", "http://", "http://x:99999", "https://[::1"):
         assert failed(probe(url)).name in ("Network", "Name")
+    assert "https://" in advice_for(probe("backoffice.example"))
+
+
+def test_how_long_a_hop_took() -> None:
+    took = [Hop("Name", True, "", seconds).took for seconds in (0.0001, 0.0841, 3.003, None)]
+    assert took == ["1 ms", "84 ms", "3.0 s", ""]
 
 
 def test_no_network(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,7 @@ _NO_NETWORK = "This device has no network: check the cable or the wireless conne
 _NO_NAME = (
     "Check the address, then the internet connection: the name of the Back Office is not found."
 )
+_NO_ADDRESS = "Type the whole address of the Back Office, beginning with https://."
 _NO_ANSWER = "Check that the Back Office runs and that no firewall is in the way."
 _NO_TLS = "Ask whoever runs the Back Office to check its certificate and the address."
 _NO_OFFICE = "Check the address, and whether this network asks for a sign-in of its own first."
@@ -82,7 +83,11 @@ class Hop(msgspec.Struct, frozen=True):
 
     @property
     def took(self) -> str:
-        return "" if self.seconds is None else f"{max(self.seconds * 1000, 1):.0f} ms"
+        if self.seconds is None:
+            return ""
+        if self.seconds >= 1:
+            return f"{self.seconds:.1f} s"
+        return f"{max(self.seconds * 1000, 1):.0f} ms"
 
 
 class _Failed(Exception):
@@ -106,7 +111,7 @@ async def probe_hops(url: str, till: Till | None = None) -> list[Hop]:
         wrong = "this is not an address"
         return [
             await _try("Network", _network, urlsplit("http://192.0.2.1")),
-            Hop("Name", False, wrong, None, "Type the address as the Back Office shows it."),
+            Hop("Name", False, wrong, None, _NO_ADDRESS),
             *(Hop(name, None) for name in ("Connection", "Back Office")),
         ]
     steps: list[tuple[str, Step]] = [
@@ -206,6 +211,8 @@ async def _name(parts: SplitResult) -> str:
     except (socket.gaierror, UnicodeError) as error:
         words = error.strerror if isinstance(error, socket.gaierror) else "not a name"
         raise _Failed(f"{parts.hostname}: {words}", _NO_NAME) from None
+    if _is_address(parts.hostname or ""):
+        return f"{parts.hostname} needs no look-up"
     return f"{parts.hostname} is {found[0][4][0]}"
 
 
