@@ -112,7 +112,8 @@ def test_a_new_register_shows_its_key_once(market: Market, owner: Visitor) -> No
     register = Register.objects.get(name="R5")
     (key,) = re.findall(r"License Key ([A-Z0-9-]{15,}) Copy", page)
     assert register.license_digest == license_digest(key)
-    assert market.account.public_id in page
+    assert market.account.public_id in page and "Back Office address" in page
+    assert "http://testserver Account ID" in page
     assert key not in owner.get(f"/registers/{register.id}")
     fresh = text(owner.post(f"/registers/{register.id}/license"))
     (second,) = re.findall(r"License Key ([A-Z0-9-]{15,}) Copy", fresh)

@@ -75,7 +75,17 @@ def add(request: HttpRequest, viewer: Viewer) -> HttpResponse:
         made, key = verbs.add_register(store, name, viewer.user)
     except DomainError as error:
         return show(request, viewer, "register_new", status=422, name=name, problem=error.message)
-    return show(request, viewer, "license_key", register=made, license_key=key)
+    return _show_license(request, viewer, made, key)
+
+
+def _show_license(
+    request: HttpRequest, viewer: Viewer, register: Register, key: str
+) -> HttpResponse:
+    """All that the till asks for, once."""
+    address = request.build_absolute_uri("/").rstrip("/")
+    return show(
+        request, viewer, "license_key", register=register, license_key=key, address=address
+    )
 
 
 @require_POST
@@ -114,7 +124,7 @@ def accept_machine(request: HttpRequest, viewer: Viewer, register_id: UUID) -> H
 def new_license(request: HttpRequest, viewer: Viewer, register_id: UUID) -> HttpResponse:
     register = _register(viewer, register_id)
     key = verbs.new_license_key(register, viewer.user)
-    return show(request, viewer, "license_key", register=register, license_key=key)
+    return _show_license(request, viewer, register, key)
 
 
 @require_POST
