@@ -218,6 +218,8 @@ def test_exceptions_show_the_raw_fact_and_can_be_tried_again(
     page = owner.get("/exceptions")
     assert badge(page) == "2"
     assert "1 entry could not be applied" in text(page)
+    first = text(owner.get("/"))
+    assert "1 exception not booked 1 exception to look at" in first
     held = ExceptionItem.objects.get(code="bad_entry")
     seen = ExceptionItem.objects.get(code="totals_differ")
     page = owner.get(f"/exceptions/{held.id}")

@@ -6,13 +6,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 
 from stillopen.backoffice.accounts.access import require
+from stillopen.backoffice.reports.exceptions import count_open
 from stillopen.backoffice.reports.health import (
     CashView,
     Completeness,
     cash_view,
     completeness,
-    entries_not_applied,
-    open_exceptions,
 )
 from stillopen.backoffice.reports.registers import LiveRegister, State, live_registers
 from stillopen.backoffice.reports.takings import day_takings
@@ -65,13 +64,14 @@ def _attention(
         for x in tills
         if x.register.blocked and x.state is not State.REVOKED
     ]
-    stuck = entries_not_applied(viewer.scope)["quarantined"]
-    if stuck:
-        words = f"{count(stuck, 'entry', 'entries')} could not be applied"
-        lines.append(("red", "warn", words, "/exceptions"))
-    others = open_exceptions(viewer.scope).count() - stuck
-    if others > 0:
-        lines.append(("yellow", "warn", f"{count(others, 'exception')} to look at", "/exceptions"))
+    found = count_open(viewer.scope)
+    for colour, icon, number, words in (
+        ("red", "warn", found.critical, "critical"),
+        ("red", "lock", found.held, "not booked"),
+        ("yellow", "info", found.notice, "to look at"),
+    ):
+        if number:
+            lines.append((colour, icon, f"{count(number, 'exception')} {words}", "/exceptions"))
     for shift in cash.off[:3]:
         register = viewer.scope.registers[shift.register_id]
         words = f"Cash difference {signed(shift.difference or 0, viewer.currency)} on {register}"
