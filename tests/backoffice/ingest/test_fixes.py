@@ -13,9 +13,11 @@ from stillopen.backoffice.ingest.resolve import Decider, settle
 from stillopen.backoffice.ingest.retry import Retried, retry_all, retry_exception
 from stillopen.backoffice.ingest.unknown import create, map_to
 from stillopen.backoffice.ledger.models import Receipt, Shift
+from stillopen.backoffice.reports.exceptions import read_cases
 from stillopen.backoffice.stock.models import Level, Movement
 from stillopen.domain.errors import DomainError
 from stillopen.sync import facts
+from stillopen.sync.chain import StoredEntry
 from tests.backoffice.ingest.test_quarantine import GBP, open_codes, poison, states
 from tests.backoffice.ingest.till import (
     NOON,
@@ -72,6 +74,22 @@ def test_damaged_bytes_that_can_be_read_are_accepted_as_they_stand(till: Till) -
     with pytest.raises(DomainError) as error:
         fix("bad_hash", "accept")
     assert error.value.code == "settled"
+
+
+def test_damaged_bytes_that_nobody_can_read_are_not_tried_again(till: Till) -> None:
+    """They never change, so a retry is no fix; nor is there anything to accept."""
+    till.sell(100)
+    sound = till.entries.pop()
+    till.entries.append(StoredEntry(sound.seq, sound.prev_hash, sound.hash, b"{}"))
+    till.send()
+    for how in ("retry", "accept"):
+        with pytest.raises(DomainError) as error:
+            fix("bad_hash", how)
+        assert error.value.details["fixes"] == ["set_aside"]
+    (case,) = read_cases([only("bad_hash")])
+    assert "by hand" in case.todo and "accept" not in case.todo
+    fix("bad_hash", "set_aside")
+    assert open_codes() == []
 
 
 def test_what_cannot_be_read_can_only_be_set_aside(till: Till) -> None:

@@ -34,8 +34,8 @@ def fixes_for(item: ExceptionItem, entry: Entry | None) -> tuple[str, ...]:
         return (SEEN,)
     if item.code == "duplicate_number":
         return (ACCEPT, RETRY, SET_ASIDE)
-    if item.code == "bad_hash" and agrees(entry):
-        return (ACCEPT, SET_ASIDE)
+    if item.code == "bad_hash":
+        return (ACCEPT, SET_ASIDE) if agrees(entry) else (SET_ASIDE,)
     return (RETRY, SET_ASIDE)
 
 

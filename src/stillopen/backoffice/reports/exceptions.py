@@ -30,6 +30,9 @@ URGENT = Order(
 LAST_SETTLED = Order(
     "settled", (Key("resolved_at", datetime.fromisoformat, True), Key("id", UUID, True))
 )
+_UNREADABLE = (
+    "Nobody can tell what it says any more. Book it by hand from the printed receipt, and set it aside."
+)
 OPEN, SETTLED = "open", "settled"
 STATES = (OPEN, SETTLED)
 
@@ -65,6 +68,12 @@ class Filed:
     @property
     def fixes(self) -> tuple[str, ...]:
         return fixes.fixes_for(self.item, self.entry)
+
+    @property
+    def todo(self) -> str:
+        """What a person can do about it, as far as it can still be done."""
+        unreadable = self.item.code == "bad_hash" and fixes.ACCEPT not in self.fixes
+        return _UNREADABLE if unreadable else self.reason.todo
 
     @property
     def state(self) -> str:

@@ -154,7 +154,7 @@ def _exception(scope: Scope, filed: Filed) -> ExceptionOut:
         code=item.code,
         message=item.message,
         reason=filed.reason.title,
-        todo=filed.reason.todo,
+        todo=filed.todo,
         severity=filed.reason.severity,
         details=item.details,
         entry=item.entry_id,
