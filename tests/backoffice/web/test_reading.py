@@ -11,6 +11,7 @@ from stillopen.backoffice.accounts.opening import open_store
 from stillopen.backoffice.devices import verbs
 from stillopen.domain.shift import CashKind
 from stillopen.domain.tender import Tender, TenderType
+from stillopen.sync.chain import StoredEntry
 from tests.backoffice.web.conftest import Visitor
 from tests.backoffice.web.market import Market, Seller, card, make_busy, percent_off
 
@@ -104,6 +105,19 @@ def test_a_receipt_reads_as_it_was_printed(market: Market, seller: Seller, owner
         assert words in page
     for tax in made.taxes:
         assert f"€{tax.net / 100:.2f} €{tax.amount / 100:.2f} €{tax.gross / 100:.2f}" in page
+
+
+def test_a_receipt_that_is_held_back_is_not_called_unknown(
+    market: Market, seller: Seller, owner: Visitor
+) -> None:
+    made = seller.sell(NOON, [(market.products[0], "1")])
+    sound = seller.till.entries.pop()
+    damaged = sound.body.replace(b"Flat", b"Fiat")
+    seller.till.entries.append(StoredEntry(sound.seq, sound.prev_hash, sound.hash, damaged))
+    seller.send(NOON)
+    page = text(owner.get("/receipts", number=made.number[-6:]))
+    assert f"{made.number} has arrived and is not booked yet" in page
+    assert "No receipt found" in text(owner.get("/receipts", number="000999"))
 
 
 def test_receipts_are_found_by_each_field(market: Market, seller: Seller, owner: Visitor) -> None:

@@ -33,6 +33,7 @@ LAST_SETTLED = Order(
 _UNREADABLE = (
     "Nobody can tell what it says any more. Book it by hand from the printed receipt, and set it aside."
 )
+_LOOKED_THROUGH = 500  # held entries, for one receipt number
 OPEN, SETTLED = "open", "settled"
 STATES = (OPEN, SETTLED)
 
@@ -133,6 +134,14 @@ def get_exception(scope: Scope, exception: UUID) -> Filed:
     if item is None:
         raise DomainError("not_found", "There is no such exception.")
     return read_cases([item])[0]
+
+
+def held_receipts(scope: Scope, number: str) -> list[str]:
+    """Numbers of receipts that have arrived and are not booked, with ``number`` as a part; of the newest."""
+    rows = scope.of_registers(Entry.objects.exclude(status=APPLIED))
+    bodies = (fixes.read_body(e) for e in rows.order_by("-received_at", "-seq")[:_LOOKED_THROUGH])
+    said = {_of_payload(b)[0] for b in bodies if b is not None and b.kind == "sale"}
+    return sorted(x for x in said if number.casefold() in x.casefold())
 
 
 def read_cases(items: Iterable[ExceptionItem]) -> list[Filed]:

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from django.http import HttpRequest, HttpResponse
 
 from stillopen.backoffice.ledger.models import Payment
+from stillopen.backoffice.reports.exceptions import held_receipts
 from stillopen.backoffice.reports.paging import NEWEST_RECEIPTS, read_page
 from stillopen.backoffice.reports.ranges import parse_bound
 from stillopen.backoffice.reports.receipts import (
@@ -47,11 +48,17 @@ def receipts(request: HttpRequest, viewer: Viewer) -> HttpResponse:
         searching=any(search.values()),
         problem=problem,
         found=found,
+        held=_held(viewer, search["number"]) if found and not found.rows else [],
         sums=sums,
         paged=bool(typed(request, "cursor")),
         next_page=_address(search, found.next) if found and found.next else "",
         first_page=_address(search, ""),
     )
+
+
+def _held(viewer: Viewer, number: str) -> list[str]:
+    """A printed number that is not among the receipts may lie among the exceptions."""
+    return held_receipts(viewer.scope, number)[:5] if number else []
 
 
 def _query(search: Mapping[str, str], currency: str) -> ReceiptQuery:
