@@ -52,6 +52,20 @@ def test_sold_out_with_one_press(signed_in: Page) -> None:
     expect(row.get_by_role("button", name="Mark sold out")).to_be_visible()
 
 
+def test_a_refresh_leaves_the_focus_where_it_was(
+    signed_in: Page, site: str, market: Market
+) -> None:
+    make_busy(market, timezone.now())
+    page = signed_in
+    for path, link in (("/registers", "a.row-link"), ("/", "a.till"), ("/", "details > summary")):
+        page.goto(site + path)
+        page.locator(f"#live {link}").last.focus()
+        page.evaluate("document.getElementById('live').dataset.old = 'yes'")
+        page.evaluate("htmx.ajax('GET', location.pathname, {source: '#live', target: '#live'})")
+        expect(page.locator("#live[data-old]")).to_have_count(0)
+        expect(page.locator(f"#live {link}").last).to_be_focused()
+
+
 def test_registers_refresh_by_themselves(signed_in: Page, site: str, market: Market) -> None:
     page = signed_in
     seller = market.seller()

@@ -51,12 +51,23 @@
     }
   });
 
-  // A part that refreshes itself keeps the details open that a person opened.
+  // A part that refreshes itself keeps the details open that a person opened, and the focus where it was.
   var open = [];
+  var focused = null;
+
+  /** What has the focus in such a part: a link by its address and which of them it is, or a summary. */
+  function placeOf(element) {
+    var address = element.getAttribute("href");
+    var selector = address ? '#live a[href="' + CSS.escape(address) + '"]' : "#live summary";
+    var at = Array.from(document.querySelectorAll(selector)).indexOf(element);
+    return at < 0 ? null : { selector: selector, at: at };
+  }
+
   document.addEventListener("htmx:beforeSwap", function () {
     open = Array.from(document.querySelectorAll("details[data-keep][open]"), function (d) {
       return d.id;
     });
+    focused = placeOf(document.activeElement);
   });
   document.addEventListener("htmx:afterSwap", function () {
     open.forEach(function (id) {
@@ -65,6 +76,11 @@
         details.open = true;
       }
     });
+    var lost = focused && document.activeElement === document.body;
+    var again = lost && document.querySelectorAll(focused.selector)[focused.at];
+    if (again) {
+      again.focus({ preventScroll: true });
+    }
   });
 
   document.addEventListener("htmx:afterSettle", function () {
