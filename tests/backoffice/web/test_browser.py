@@ -44,6 +44,30 @@ def test_a_price_by_keyboard_from_search_to_publish(signed_in: Page, market: Mar
     expect(page.locator("#changes-bar")).to_be_empty()
 
 
+def test_what_stands_alone_stands_in_the_middle(page: Page, site: str) -> None:
+    page.set_viewport_size({"width": 1920, "height": 1080})
+    for path in ("/login", "/no-such-page"):
+        page.goto(site + path)
+        box = page.locator(".sign-in .card").bounding_box()
+        assert box is not None and abs(box["x"] + box["width"] / 2 - 960) <= 1
+
+
+def test_a_badge_stays_in_its_place_of_the_navigation(
+    signed_in: Page, site: str, market: Market
+) -> None:
+    seller = market.seller()
+    seller.open(timezone.now())
+    for _ in range(120):
+        seller.till.add_bytes(b"{}")
+    seller.send(timezone.now())
+    page = signed_in
+    page.goto(f"{site}/exceptions")
+    place = page.locator(".nav a", has_text="Exceptions").bounding_box()
+    badge = page.locator(".nav .badge").bounding_box()
+    assert place is not None and badge is not None
+    assert badge["x"] + badge["width"] <= place["x"] + place["width"]
+
+
 def test_sold_out_with_one_press(signed_in: Page) -> None:
     row = signed_in.get_by_role("row", name="Croissant")
     row.get_by_role("button", name="Mark sold out").click()
