@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 
 from stillopen.register.linkview import LineState
 from stillopen.register.till import SyncResult, Till
+from stillopen.register.usecases.new_epoch import begin_epoch
 from stillopen.register.web.pages import start
 from stillopen.register.web.pages.hops import Hop, probe_hops
 from stillopen.sync.messages import Ack, NotApplied
@@ -161,6 +162,17 @@ def test_before_the_first_sync_the_screen_names_what_is_missing(page: Page, serv
     expect(hops.locator("li", has_text="Back Office")).to_contain_text("Not tried")
     shop.publish(served.till, setting())
     page.wait_for_url("**/login")
+
+
+def test_new_letters_in_the_receipt_numbers_are_explained(page: Page, served: Served) -> None:
+    open_till(page, served)
+    page.goto(f"{served.url}/settings")
+    numbers = page.locator("dt", has_text="Receipts").locator("+ dd")
+    expect(numbers).to_have_text("S1-R1-…")
+    begin_epoch(served.till)
+    page.goto(f"{served.url}/settings")
+    expect(numbers).to_contain_text(re.compile(r"S1-R1[a-z]\d+-…"))
+    expect(numbers).to_contain_text("restored, copied or replaced")
 
 
 def test_a_check_that_takes_a_while_says_so(

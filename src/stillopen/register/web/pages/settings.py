@@ -6,6 +6,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from stillopen.domain.errors import DomainError
+from stillopen.domain.ids import receipt_number
 from stillopen.domain.permission import Permission
 from stillopen.register.usecases.check_clock import clock_jump, confirm_clock
 from stillopen.register.usecases.clear_cache import clear_cache
@@ -36,10 +37,14 @@ STATES = (
 
 
 async def account(ui: Ui) -> Response:
-    identity = ui.till.require_identity()
+    identity, epoch = ui.till.require_identity(), ui.till.journal.identity.epoch()
+    label = epoch.label if epoch else ""
+    first = receipt_number(identity.store_code, identity.register_name, label, 1)
     return ui.page(
         "settings.html",
         backoffice=identity.backoffice,
+        numbers=first.rpartition("-")[0],
+        renumbered=bool(label),
         SETTINGS=Permission.SETTINGS,
         clock_offset=_offset(ui),
         jump=clock_jump(ui.till),
@@ -48,8 +53,8 @@ async def account(ui: Ui) -> Response:
 
 def _offset(ui: Ui) -> str:
     """How far this device's own clock is from the time the till goes by."""
-    seconds = (ui.till.clock.now() - datetime.now(UTC)).total_seconds()
-    return f"{seconds:+.1f} s against this device's clock"
+    seconds = round((ui.till.clock.now() - datetime.now(UTC)).total_seconds(), 1)
+    return f"{seconds:+.1f} s against this device's clock" if seconds else "none"
 
 
 async def theme(ui: Ui) -> Response:
