@@ -232,7 +232,9 @@ def test_one_that_the_server_cannot_read_is_in_the_list_by_its_place(
     sending.set_ack(Ack(head.epoch, head.seq, head.hash))
     place = place_id(head.epoch, paid.seq)
     damaged = NotApplied(seq=paid.seq, id=place, status="quarantined", code="bad_hash")
-    elsewhere = NotApplied(seq=paid.seq, id=place_id("f" * 32, paid.seq), status="quarantined", code="c")
+    elsewhere = NotApplied(
+        seq=paid.seq, id=place_id("f" * 32, paid.seq), status="quarantined", code="c"
+    )
     sending.replace_not_applied([damaged, elsewhere])
     (item,) = sending.unsent_items()
     assert (item.id, item.receipt, item.code) == (paid.id, "S1-R1-000001", "bad_hash")

@@ -30,9 +30,7 @@ URGENT = Order(
 LAST_SETTLED = Order(
     "settled", (Key("resolved_at", datetime.fromisoformat, True), Key("id", UUID, True))
 )
-_UNREADABLE = (
-    "Nobody can tell what it says any more. Book it by hand from the printed receipt, and set it aside."
-)
+_UNREADABLE = "Nobody can tell what it says any more. Book it by hand from the printed receipt, and set it aside."
 _LOOKED_THROUGH = 500  # held entries, for one receipt number
 OPEN, SETTLED = "open", "settled"
 STATES = (OPEN, SETTLED)

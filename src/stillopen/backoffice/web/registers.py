@@ -83,9 +83,7 @@ def _show_license(
 ) -> HttpResponse:
     """All that the till asks for, once."""
     address = request.build_absolute_uri("/").rstrip("/")
-    return show(
-        request, viewer, "license_key", register=register, license_key=key, address=address
-    )
+    return show(request, viewer, "license_key", register=register, license_key=key, address=address)
 
 
 @require_POST
