@@ -299,6 +299,12 @@ def test_errored_sales_are_shown_with_their_reason_and_retried(page: Page, serve
     served.till.sync_now = syncer
     expect(page.locator(".nav #errors")).to_have_text("3 errored", timeout=SOON)
     assert places(page) == place
+    served.line(LineState.OFFLINE, "timeout")
+    indicator(page, "offline", "Offline")
+    expect(page.locator("#indicator")).to_contain_text("3 errored")
+    expect(page.locator("#indicator a")).to_have_count(1)  # one target, large enough
+    assert places(page) == place
+    served.line(LineState.CONNECTED)
     page.goto(f"{served.url}/sync/status")
     expect(page.locator(".nav #errors")).to_have_text("3 errored")
     expect(page.locator("#indicator")).to_contain_text("3 errored")
