@@ -52,13 +52,13 @@ def test_synced_is_said_only_when_everything_is(till: Till, session: Session) ->
     till.journal.sending.replace_not_applied([held])
     now = status(till)
     assert (now.state, now.waiting) == ("sending", 1)
-    assert now.sentence == "1 record waits in the Back Office; everything else is sent"
+    assert now.sentence == "1 entry waits in the Back Office; everything else is sent"
     held = NotApplied(seq=3, id="x", status="quarantined", code="c")
     till.journal.sending.replace_not_applied([held])
     now = status(till)
     assert (now.state, now.word, now.quarantined) == ("sending", "1 errored", 1)
     assert now.sentence == (
-        "1 record needs attention in the Back Office, where it is stored; everything else is sent"
+        "1 entry needs attention in the Back Office, where it is stored; everything else is sent"
     )
 
 

@@ -54,7 +54,7 @@ def read_entry(
 def _read(fact: Fact, place: Place) -> None:
     if not fact.entry.intact and "bad_hash" not in fact.accepted:
         raise DomainError(
-            "bad_hash", "The bytes of this entry do not fit its hash: they were damaged."
+            "bad_hash", "This entry was damaged after it was made: its check sum does not fit."
         )
     body = _decode(fact.entry.body)
     _check_origin(body, fact, place)

@@ -187,7 +187,7 @@ def _unsent(till: Till, unsent: Unsent) -> str:
     sales = till.journal.sending.unsent_sales()
     if not sales:
         verb = "is" if unsent.count == 1 else "are"
-        return f"{counted(unsent.count, 'record', 'records')} {verb} saved here and not sent yet"
+        return f"{counted(unsent.count, 'entry', 'entries')} {verb} saved here and not sent yet"
     verb = "is" if sales == 1 else "are"
     worth = money(unsent.value, _currency(till, till.require_identity()))
     return f"{counted(sales, 'sale', 'sales')} worth {worth} {verb} saved here and not sent yet"
@@ -209,9 +209,9 @@ def _held_back(held: Counter[str]) -> str:
     """Errored ones need somebody; those that wait follow by themselves."""
     errored, waiting = held["quarantined"], held["waiting"]
     if not errored:
-        return f"{counted(waiting, 'record waits', 'records wait')} in the Back Office"
+        return f"{counted(waiting, 'entry waits', 'entries wait')} in the Back Office"
     stored = "where it is stored" if errored == 1 else "where they are stored"
-    needs = counted(errored, "record needs", "records need")
+    needs = counted(errored, "entry needs", "entries need")
     behind = f", and {counted(waiting, 'waits', 'wait')} behind" if waiting else ""
     return f"{needs} attention in the Back Office, {stored}{behind}"
 

@@ -112,7 +112,7 @@ def _held(now: Status) -> str:
     if not now.unsent.count:
         return ""
     if not now.unsent_sales:
-        return f"{count(now.unsent.count, 'record')} not sent yet"
+        return f"{count(now.unsent.count, 'entry', 'entries')} not sent yet"
     value = cash(now.unsent.value, now.currency) if now.currency else str(now.unsent.value)
     return f"{count(now.unsent_sales, 'sale')}, {value} not sent yet"
 
