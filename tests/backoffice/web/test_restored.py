@@ -56,6 +56,7 @@ def test_the_page_lists_and_confirms(owner: Visitor, market: Market) -> None:
     page = owner.get("/restored")
     assert "Restored from a backup" in page and "was revoked" in page
     assert 'href="/restored"' in owner.get("/registers")
+    assert re.search(r"\d to confirm: the Back Office was restored", owner.get("/"))
     item = RestoreItem.objects.get(kind="revoked")
     done = owner.post(f"/restored/{item.id}", again="on")
     assert "revoke again" in done
@@ -63,5 +64,6 @@ def test_the_page_lists_and_confirms(owner: Visitor, market: Market) -> None:
     for left in RestoreItem.objects.filter(confirmed_at=None):
         owner.post(f"/restored/{left.id}")
     page = owner.get("/restored")
+    assert "to confirm" not in owner.get("/")
     assert "All confirmed" in page and not re.search("to confirm<", page)
     assert 'href="/restored"' not in owner.get("/registers")

@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 
 from stillopen.backoffice.accounts.access import require
+from stillopen.backoffice.backups.report import open_items
 from stillopen.backoffice.reports.exceptions import count_open
 from stillopen.backoffice.reports.health import (
     CashView,
@@ -17,7 +18,7 @@ from stillopen.backoffice.reports.registers import LiveRegister, State, live_reg
 from stillopen.backoffice.reports.takings import day_takings
 from stillopen.backoffice.web.access import Viewer, page
 from stillopen.backoffice.web.charts import hour_chart
-from stillopen.backoffice.web.frame import frame, show
+from stillopen.backoffice.web.frame import RESTORED, frame, show
 from stillopen.backoffice.web.words import count, money, signed
 from stillopen.domain.permission import Permission
 
@@ -64,6 +65,10 @@ def _attention(
         for x in tills
         if x.register.blocked and x.state is not State.REVOKED
     ]
+    undone = open_items(viewer.account.id) if viewer.sight.whole else 0
+    if undone and viewer.may(Permission.BO_REGISTERS):
+        words = f"{undone} to confirm: the Back Office was restored"
+        lines.append(("yellow", "safe", words, RESTORED))
     found = count_open(viewer.scope)
     for colour, icon, number, words in (
         ("red", "warn", found.critical, "critical"),
