@@ -13,7 +13,7 @@ from stillopen.backoffice.ingest.resolve import Decider, settle
 from stillopen.backoffice.ingest.retry import Retried, retry_all, retry_exception
 from stillopen.backoffice.ingest.unknown import create, map_to
 from stillopen.backoffice.ledger.models import Receipt, Shift
-from stillopen.backoffice.reports.exceptions import read_cases
+from stillopen.backoffice.reports.exceptions import come_after_revocation, read_cases
 from stillopen.backoffice.stock.models import Level, Movement
 from stillopen.domain.errors import DomainError
 from stillopen.sync import facts
@@ -153,11 +153,15 @@ def test_the_sales_of_a_stolen_till_can_be_left_out(till: Till) -> None:
     till.sell(100)
     till.sell(200)
     till.send()
+    assert only("after_revocation").message.startswith("2 entries arrived")
+    assert come_after_revocation(only("after_revocation")) == (2, 300)
     fix("after_revocation", "set_aside")
+    assert come_after_revocation(only("after_revocation")) == (0, 0)
     assert (states(), open_codes(), Receipt.objects.count()) == ([], [], 0)
     till.sell(300)
     till.send([till.entries[-1]])
     later = ExceptionItem.objects.get(resolved_at=None)
+    assert later.message.startswith("1 entry arrived")
     settle(later.account_id, later.id, "accept", ANNA, NOON)
     assert (states(), open_codes(), Receipt.objects.get().total) == ([], [], 300)
 

@@ -12,6 +12,7 @@ def hold_after_revocation(facts: Sequence[Fact]) -> None:
         fact.wait(AFTER_REVOCATION)
     if held:
         first = held[0]
-        message = f"{len(held)} entries arrived after the register was revoked; apply them?"
+        many = "1 entry" if len(held) == 1 else f"{len(held)} entries"
+        message = f"{many} arrived after the register was revoked; apply what came?"
         key = f"{AFTER_REVOCATION}:{first.branch}:{first.entry.seq}"
         held[0].findings = [Finding(AFTER_REVOCATION, message, {"count": len(held)}, key)]

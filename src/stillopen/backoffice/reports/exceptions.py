@@ -10,7 +10,7 @@ from django.db.models import Case, Count, IntegerField, Q, QuerySet, Value, When
 
 from stillopen.backoffice.ingest import fixes
 from stillopen.backoffice.ingest.decisions import Spot, spot_of
-from stillopen.backoffice.ingest.fact import APPLIED
+from stillopen.backoffice.ingest.fact import AFTER_REVOCATION, APPLIED
 from stillopen.backoffice.ingest.models import Decision, Entry, ExceptionItem
 from stillopen.backoffice.reports.paging import Key, Order
 from stillopen.backoffice.reports.scope import Scope
@@ -132,6 +132,18 @@ def get_exception(scope: Scope, exception: UUID) -> Filed:
     if item is None:
         raise DomainError("not_found", "There is no such exception.")
     return read_cases([item])[0]
+
+
+def come_after_revocation(item: ExceptionItem) -> tuple[int, int]:
+    """All that one decision is about: how many entries of the register wait for it, Σ totals of its sales."""
+    if item.code != AFTER_REVOCATION or item.resolved_at is not None:
+        return 0, 0
+    rows = Entry.objects.exclude(status=APPLIED).filter(
+        account_id=item.account_id, register_id=item.register_id, code=AFTER_REVOCATION
+    )
+    bodies = [fixes.read_body(e) for e in rows.iterator(200)]
+    sales = (_of_payload(b)[1] for b in bodies if b is not None and b.kind == "sale")
+    return len(bodies), sum(total or 0 for total in sales)
 
 
 def held_receipts(scope: Scope, number: str) -> list[str]:
