@@ -8,6 +8,7 @@ from django.utils import timezone
 from playwright.sync_api import Browser, Page, expect
 
 from stillopen.backoffice.accounts.opening import open_store
+from stillopen.backoffice.devices.models import Register
 from stillopen.backoffice.feed.models import Head
 from tests.backoffice.web.market import EMAIL, PASSWORD, Market, make_busy
 from tests.support.browser import DESK, TILL
@@ -50,6 +51,18 @@ def test_what_stands_alone_stands_in_the_middle(page: Page, site: str) -> None:
         page.goto(site + path)
         box = page.locator(".sign-in .card").bounding_box()
         assert box is not None and abs(box["x"] + box["width"] / 2 - 960) <= 1
+
+
+def test_a_phone_has_room_for_the_page(signed_in: Page, site: str, market: Market) -> None:
+    """A blocked register is unblocked from one."""
+    make_busy(market, timezone.now())
+    page, till = signed_in, Register.objects.order_by("name")[0]
+    page.set_viewport_size({"width": 390, "height": 844})
+    for path in ("/", "/registers", f"/registers/{till.id}", "/exceptions"):
+        page.goto(site + path)
+        box = page.locator("main").bounding_box()
+        assert box is not None and box["width"] >= 380
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 def test_a_badge_stays_in_its_place_of_the_navigation(
