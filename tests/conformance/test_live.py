@@ -1,14 +1,19 @@
 """Stock and receipts on their way down: real tills, a real Back Office on both databases, a bad line."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from stillopen.backoffice.accounts.models import Store
 from stillopen.backoffice.feed.models import Head
-from stillopen.backoffice.live import models, pages
+from stillopen.backoffice.ingest.models import ExceptionItem
+from stillopen.backoffice.ingest.resolve import Decider, settle
+from stillopen.backoffice.live import models, pages, publish
+from stillopen.backoffice.live.news import News
 from stillopen.backoffice.live.retention import forget_old
 from stillopen.backoffice.stock.models import Level
 from stillopen.register.usecases.receipts import list_store_receipts
@@ -127,6 +132,50 @@ def test_a_level_that_moves_while_it_is_published_stays_dirty(shop: LiveShop) ->
     shop.work()
     assert not Level.objects.filter(dirty=True).exists()
     assert models.Stock.objects.get(product_id="milk").quantity == 999
+
+
+def test_a_level_that_comes_back_while_it_is_published_counts_what_moved_it(
+    shop: LiveShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two, _ = shop.tills
+    shop.work()
+    for till in shop.tills:
+        till.settle()
+    one.sell("milk")
+    one.settle()
+    right = publish.read_news
+
+    def late(store: Store, now: datetime) -> News:
+        news = right(store, now)
+        one.sell("milk")
+        one.settle()
+        shop.deliver("milk", 1)  # as many as before
+        monkeypatch.setattr(publish, "read_news", right)
+        return news
+
+    monkeypatch.setattr(publish, "read_news", late)
+    for _ in range(3):
+        shop.work()
+        for till in shop.tills:
+            till.settle()
+    assert (one.shown("milk"), two.shown("milk")) == (999_000, 999_000)
+
+
+def test_what_is_set_aside_is_no_longer_taken_off(shop: LiveShop) -> None:
+    till = shop.tills[0]
+    shop.work()
+    till.settle()
+    till.sell("milk", currency="USD")  # cannot be applied
+    till.sell("milk")
+    till.settle()
+    shop.work()
+    till.settle()
+    assert till.shown("milk") == 998_000
+    item = ExceptionItem.objects.get(code="wrong_currency")
+    settle(shop.account.id, item.id, "set_aside", Decider("x"), shop.now)
+    shop.work()
+    till.settle()
+    assert till.shown("milk") == 999_000
 
 
 def test_a_disk_that_went_back_in_time_finds_its_place(shop: LiveShop, tmp_path: Path) -> None:

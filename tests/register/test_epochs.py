@@ -5,7 +5,9 @@ import shutil
 from pathlib import Path
 
 import msgspec
+import pytest
 
+from stillopen.domain.errors import DomainError
 from stillopen.domain.tender import Tender, TenderType
 from stillopen.register.clock import ManualClock
 from stillopen.register.syncer.engine import Engine
@@ -16,6 +18,7 @@ from stillopen.register.usecases.scan import scan
 from stillopen.register.usecases.sell import SaleLine, sell
 from stillopen.sync.messages import Ack
 from tests.register.shop import NOON, make_till, signed_in
+from tests.support.disk import fill, small_disk
 
 CASH = [Tender(type=TenderType.CASH, amount=100_00)]
 
@@ -102,3 +105,34 @@ def test_the_open_cart_of_a_copied_disk_becomes_another_sale(tmp_path: Path) -> 
     copy = copy_of(till, tmp_path / "b", "another")
     first, second = till.journal.carts.open_cart(), copy.journal.carts.open_cart()
     assert first and second and first.lines == second.lines and first.id != second.id
+
+
+def test_an_epoch_that_the_disk_had_no_room_for_is_not_sold_in(tmp_path: Path) -> None:
+    """Else its sales would be in an epoch that the file does not know, and nobody would ever send them."""
+    with small_disk(tmp_path / "disk", 24) as disk:
+        till = make_till(disk / "till")
+        sale(till)
+        till.journal.db.room = None
+        till.journal.db.query("PRAGMA wal_checkpoint(TRUNCATE)")
+        filler = fill(disk)
+        with pytest.raises(DomainError, match="disk") as refused, till.journal.transaction():
+            begin_epoch(till)  # as when an answer is carried out
+            till.journal.sending.update(stopped="")
+        assert refused.value.code == "disk_full"
+        filler.unlink()
+        sale(till)
+        till.close()
+        again = Till.open(disk / "till", ManualClock(NOON), machine=till.machine)
+        sales = again.journal.db.query("SELECT epoch FROM entry WHERE kind = 'sale'")
+        assert {row[0] for row in sales} == {e.id for e in again.journal.identity.epochs()}
+        assert len(sales) == again.journal.sending.unsent_sales() == 2
+        again.close()
+
+
+def test_a_label_that_was_rolled_back_is_not_printed(tmp_path: Path) -> None:
+    till = make_till(tmp_path / "a")
+    before = begin_epoch(till)
+    with pytest.raises(RuntimeError), till.journal.transaction():
+        take_label(till, before.id, "b")
+        raise RuntimeError("the disk is full")
+    assert till.journal.identity.epoch() == before

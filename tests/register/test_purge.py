@@ -1,5 +1,6 @@
 """Old entries leave the till once they are safe elsewhere; the chain goes on from the anchor."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
@@ -7,9 +8,11 @@ import pytest
 from stillopen.domain.errors import DomainError
 from stillopen.register.clock import ManualClock
 from stillopen.register.session import Session
+from stillopen.register.store.entries import EntryStore
 from stillopen.register.till import Till
 from stillopen.register.usecases import purge as purging
 from stillopen.register.usecases.inspect_journal import export_lines, verify_journal
+from stillopen.register.usecases.new_epoch import begin_epoch
 from stillopen.register.usecases.purge import purge
 from stillopen.register.usecases.receipts import find_receipt
 from stillopen.register.usecases.x_report import x_report
@@ -95,3 +98,23 @@ def test_what_waits_for_the_line_never_goes(till: Till, session: Session) -> Non
     later(till, YEAR)
     safe_up_to(till, 2, head)  # the server knows more than it has told
     assert sum(purge(till)) == 2 and left(till) == list(range(3, head + 1))
+
+
+def test_an_export_beside_a_running_till_is_of_one_moment(
+    till: Till, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one_sale(till, session)
+    right = EntryStore.count
+
+    def count(entries: EntryStore, ends: Mapping[str, int]) -> int:
+        if entries is not till.journal.entries:  # the till goes on while the export has begun
+            former = till.journal.head().epoch
+            begin_epoch(till)
+            one_sale(till, session)
+            with till.journal.transaction():
+                till.journal.entries.purge(former, 1)
+        return right(entries, ends)
+
+    monkeypatch.setattr(EntryStore, "count", count)
+    read = list(read_lines(export_lines(till.data_dir)))
+    assert [x.entry.seq for x in read] == list(range(1, len(read) + 1))

@@ -206,6 +206,12 @@ def test_nonsense_is_refused_in_one_way(data: bytes) -> None:
         unpack(data, ExchangeRequest)
 
 
+@pytest.mark.parametrize("kind", [ExchangeRequest, ExchangeAnswer])
+def test_garbage_that_is_nested_deeply_is_no_message(kind: type) -> None:
+    with pytest.raises(BadMessage):
+        unpack(b"\x81\xa1x" + b"\x91" * 100_000 + b"\xc0", kind)
+
+
 def test_every_flipped_bit_of_a_message_is_a_message_or_refused() -> None:
     data = shop().register.request()
     for place in range(len(data) * 8):

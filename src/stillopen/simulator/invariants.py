@@ -251,8 +251,9 @@ def numbers_are_dense(node: RegisterNode) -> None:
 def number_is_not_known_to_be_taken(node: RegisterNode, sold: Sold, ledger: Ledger) -> None:
     """Invariant 5: once a till has heard the Back Office, it gives out no number again that was there.
 
-    An older disk cannot know before, nor one whose other history was in a backup that was put back; and what a copy of it hands in meanwhile is known with the answer
-    after the next (the next one may be older than what was handed in).
+    An older disk cannot know before, nor one whose other history was in a backup that was put back; and what
+    a copy of it hands in meanwhile is known with the answer after the next (the next one may be older than
+    what was handed in).
     """
     other, arrived = ledger.sale_of.get(sold.number, (sold.id, 0.0))
     if node.went_back or node.unsure or arrived >= node.answered[0]:

@@ -161,3 +161,18 @@ def test_a_long_journal_in_chunks(till: Till, tmp_path: Path) -> None:
         till.sell(100)
     done = bring_in(write(tmp_path / "disk", (till.epoch, till.entries)))
     assert (done.new, done.applied) == (1201, 1201)
+
+
+def test_a_file_in_which_nothing_was_printed_does_not_take_the_label_away(
+    till: Till, tmp_path: Path
+) -> None:
+    """Else the register would print numbers of its first epoch again."""
+    till.open_shift()
+    till.sell(100)
+    till.send()
+    later = Till(till.register, key=till.key, epoch=uuid.uuid4().hex, nonce=till.nonce)
+    later.open_shift()
+    assert later.send().label == "b"
+    bring_in(write(tmp_path / "disk", (till.epoch, till.entries), (later.epoch, later.entries)))
+    assert Epoch.objects.get(epoch=later.epoch).label == "b"
+    assert later.send([], acked_seq=1, acked_hash=later.head, label="b").label is None

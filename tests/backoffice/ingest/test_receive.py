@@ -1,5 +1,6 @@
 """One exchange after another against the real stores, on both databases."""
 
+import uuid
 from decimal import Decimal
 
 import pytest
@@ -8,6 +9,7 @@ from stillopen.backoffice.devices.models import Epoch, Register
 from stillopen.backoffice.ingest.models import Entry, ExceptionItem
 from stillopen.backoffice.ledger.models import Payment, Receipt, ReceiptLine, Shift
 from stillopen.backoffice.stock.models import Level, Movement
+from stillopen.sync.lineage import local_label
 from tests.backoffice.ingest.till import NOON, Till, make_line, make_sale
 
 
@@ -114,3 +116,14 @@ def test_the_register_row_says_what_the_register_said(till: Till) -> None:
     assert (row.software, row.receipts_made, row.shift_open) == ("1.2.3", 7, True)
     assert (row.head_seq, row.head_epoch, row.last_seen_at) == (1, till.epoch, NOON)
     assert row.clock_offset == 3.0 and bytes(row.nonce or b"") == till.nonce
+
+
+def test_a_server_that_went_back_unnoticed_gives_this_register_no_letters(till: Till) -> None:
+    """Nobody knows which ones it had given since: a letter given twice would be two receipts of one number."""
+    till.open_shift()
+    till.send()
+    told = till.send([], head_seq=9, head_hash=b"9" * 32, acked_seq=9)
+    assert [i.do for i in told.instructions] == ["rewind"]
+    later = Till(till.register, key=till.key, epoch=uuid.uuid4().hex, nonce=till.nonce)
+    later.open_shift()
+    assert later.send().label == local_label(later.epoch)

@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 
 import msgspec
-from django.db import DatabaseError, connection, transaction
+from django.db import Error, connection, transaction
 from django.utils import timezone
 
 from stillopen.backoffice.backups import keeping
@@ -117,7 +117,7 @@ class Keeper(threading.Thread):
                 if passed >= self._daily:
                     keeping.look_after()
                     passed = 0.0
-            except (DatabaseError, OSError) as error:
+            except (Error, OSError) as error:
                 log.warning("the token of this minute was not written: %s", error)
             finally:
                 connection.close()

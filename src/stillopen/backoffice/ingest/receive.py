@@ -176,6 +176,10 @@ class Exchange:
         verdict = self.reply.verdict
         if verdict.stale:
             return self._only_nonce(verdict)
+        if (
+            verdict.went_back
+        ):  # restored, and nobody said so: which letters it had given is not known
+            self._keep({"labels_lost": True})
         label = self._label()
         branch = self._take_in(verdict, label)
         if branch != self.request.epoch:
