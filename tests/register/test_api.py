@@ -441,6 +441,18 @@ def test_products(selling: Api) -> None:
     refused(selling.get("/products", params={"limit": "0"}), 422, "bad_field")
 
 
+def test_the_last_sale_is_damaged_and_selling_goes_on(selling: Api) -> None:
+    body = sale()
+    made = selling.post("/sales", body).json()
+    with selling.till.journal.transaction() as db:
+        db.execute("UPDATE entry SET body = replace(body, 'tax', 'tbx') WHERE seq = ?", made["seq"])
+    refused(selling.get(f"/receipts/{made['receipt']}"), 409, "receipt_damaged")
+    refused(selling.post("/sales", body), 409, "receipt_damaged")
+    for page in ("/login", "/", "/sell", "/receipts", f"/receipts/{made['receipt']}"):
+        assert selling.client.get(f"http://127.0.0.1:8600{page}").status_code < 500, page
+    assert selling.post("/sales", sale()).status_code == 201
+
+
 def test_a_full_disk_is_said_plainly(selling: Api) -> None:
     class Full:
         def is_low(self) -> bool:

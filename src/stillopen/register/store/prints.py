@@ -33,7 +33,10 @@ class PrintStore:
         if kind == "sale":
             return entry_id
         stored = self._entries.stored(entry_id) if kind == "receipt_reprinted" else None
-        fact = decode_payload(decode_body(stored[1])) if stored else None
+        try:
+            fact = decode_payload(decode_body(stored[1])) if stored else None
+        except (msgspec.MsgspecError, ValueError, LookupError):  # damaged: nothing to print
+            return None
         if not isinstance(fact, ReceiptReprinted):
             return None
         sale = self._entries.receipt(fact.receipt)

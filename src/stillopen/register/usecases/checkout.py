@@ -17,8 +17,8 @@ from stillopen.register.session import Session
 from stillopen.register.store.shifts import Counters, OpenShift
 from stillopen.register.till import Till
 from stillopen.register.usecases.cart_view import view_of
+from stillopen.register.usecases.receipts import receipt_in
 from stillopen.register.usecases.record import record, require_shift
-from stillopen.sync.facts import decode_body, decode_payload
 
 _CAPABILITY: dict[TenderType, Capability] = {
     TenderType.CASH: Capability.CASH_SALE,
@@ -54,14 +54,15 @@ def check_may_pay(till: Till, session: Session, types: Sequence[TenderType]) -> 
 
 
 def paid_before(till: Till, sale_id: str) -> Paid | None:
-    """The sale that ``sale_id`` has become already; ``id_reused`` if it names something else."""
+    """The sale that ``sale_id`` has become already; ``id_reused`` if it names something else,
+    ``receipt_damaged`` if it cannot be read any more."""
     stored = till.journal.entries.stored(sale_id)
     if stored is None:
         return None
     row, body = stored
-    receipt = decode_payload(decode_body(body)) if row.kind == "sale" else None
-    if not isinstance(receipt, Receipt):
+    if row.kind != "sale":
         raise DomainError("id_reused", "This id was used before for something else.")
+    receipt = receipt_in(body)
     return Paid(id=row.id, seq=row.seq, occurred_at=row.occurred_at, receipt=receipt, repeated=True)
 
 

@@ -14,7 +14,7 @@ from stillopen.register.store.live import SharedRow
 from stillopen.register.till import Till
 from stillopen.register.usecases.purge import is_purged
 from stillopen.register.usecases.record import open_shift_id, record
-from stillopen.sync.facts import EntryBody, ReceiptReprinted, decode_body, decode_payload
+from stillopen.sync.facts import ReceiptReprinted, decode_body, decode_payload
 
 
 class ReceiptRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +75,7 @@ def _held(till: Till) -> dict[str, str]:
 
 
 def find_receipt(till: Till, number: str) -> StoredReceipt:
-    """Of this till's own, else of the store's; ``no_such_receipt``."""
+    """Of this till's own, else of the store's; ``no_such_receipt``, ``receipt_purged``, ``receipt_damaged``."""
     found = till.journal.entries.receipt(number.strip())
     if found is not None:
         return _stored(till, *found)
@@ -106,7 +106,7 @@ def place_of(row: SharedRow) -> tuple[str, str]:
 
 
 def _of_the_store(till: Till, row: SharedRow, data: bytes) -> StoredReceipt:
-    body = decode_body(data)
+    body = decode_body(data)  # it was read when it came down
     return StoredReceipt(
         id=row.id,
         seq=body.seq,
@@ -115,22 +115,31 @@ def _of_the_store(till: Till, row: SharedRow, data: bytes) -> StoredReceipt:
         business_day=row.business_day,
         shift=body.shift,
         status="sent",
-        receipt=_receipt_in(body),
+        receipt=receipt_in(data),
         own=False,
     )
 
 
-def _receipt_in(body: EntryBody) -> Receipt:
-    receipt = decode_payload(body)
+def receipt_in(body: bytes) -> Receipt:
+    """Of the bytes of a sale's entry; ``receipt_damaged`` where a disk has changed them."""
+    try:
+        receipt = decode_payload(decode_body(body))
+    except (msgspec.MsgspecError, ValueError, LookupError):
+        receipt = None
     if not isinstance(receipt, Receipt):
-        raise DomainError("no_such_receipt", "This receipt cannot be read.")
+        raise DomainError(
+            "receipt_damaged", "This receipt cannot be read: its entry in the journal is damaged."
+        )
     return receipt
 
 
 def last_receipt(till: Till) -> StoredReceipt | None:
-    """The last sale made here, also after a power cut."""
+    """The last sale made here, also after a power cut; None where it is damaged: selling goes on."""
     found = till.journal.entries.last_sale()
-    return _stored(till, *found) if found else None
+    try:
+        return _stored(till, *found) if found else None
+    except DomainError:
+        return None
 
 
 def _stored(till: Till, row: EntryRow, body: bytes) -> StoredReceipt:
@@ -142,7 +151,7 @@ def _stored(till: Till, row: EntryRow, body: bytes) -> StoredReceipt:
         business_day=row.business_day,
         shift=row.shift,
         status=_status(till, row, _held(till)),
-        receipt=_receipt_in(decode_body(body)),
+        receipt=receipt_in(body),
     )
 
 

@@ -41,6 +41,7 @@ STATUS: dict[str, int] = {
     "not_activated": 409,
     "not_synced": 409,
     "payment_pending": 409,
+    "receipt_damaged": 409,
     "another_machine": 409,
     "shift_already_open": 409,
     "shift_open": 409,
