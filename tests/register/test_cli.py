@@ -101,6 +101,17 @@ def test_verify_names_what_is_broken(run: Run, folder: Path) -> None:
     assert [("body" in line) for line in lines] == [True, True, False, True]
 
 
+def test_a_flipped_bit_within_a_text_leaves_the_export_json(run: Run, folder: Path) -> None:
+    till = Till.open(folder)
+    with till.journal.transaction() as db:
+        row = db.query("SELECT body FROM entry WHERE seq = 3")[0]
+        body = bytes(row[0]).replace(b"Flat", b"Fl\xe1t", 1)
+        db.execute("UPDATE entry SET body = ? WHERE seq = 3", body)
+    till.close()
+    lines = [json.loads(line) for line in run("journal", "export", str(folder)).stdout.splitlines()]
+    assert b64decode(lines[2]["body_base64"]) == body and lines[2]["damaged"]
+
+
 @pytest.mark.parametrize("command", ["verify", "export"])
 def test_a_folder_without_a_journal(run: Run, tmp_path: Path, command: str) -> None:
     assert "no journal" in one_line(run("journal", command, str(tmp_path)))

@@ -65,12 +65,21 @@ class Writer:
             gap=gap,
             damaged=not (linked and entry.intact),
         )
-        if decoded(entry) is not None and b"\n" not in entry.body:
+        if _is_json_line(entry):
             made.body = msgspec.Raw(entry.body)
         else:
             made.body_base64 = b64encode(entry.body).decode()
         self._at = (epoch, entry.seq, entry.hash)
         return _encoder.encode(made)
+
+
+def _is_json_line(entry: StoredEntry) -> bool:
+    """A payload is passed over undecoded: a flipped bit in its text leaves what no reader of JSON takes."""
+    try:
+        entry.body.decode()
+    except UnicodeDecodeError:
+        return False
+    return decoded(entry) is not None and b"\n" not in entry.body
 
 
 def decoded(entry: StoredEntry) -> EntryBody | None:
