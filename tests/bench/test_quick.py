@@ -1,12 +1,15 @@
 """That the measurements run and report in their shape; what they measure is not judged here."""
 
 import json
+import os
+import subprocess
+from pathlib import Path
 
 import pytest
 
 from stillopen.bench.cli import SYNC
 from stillopen.bench.figures import figure, table
-from tests.support.process import output
+from tests.support.process import STILLOPEN, output, wait_for
 
 
 def test_a_glance_at_a_workload_reports_every_figure_with_its_limit() -> None:
@@ -32,3 +35,12 @@ def test_a_goal_is_met_when_all_its_bounds_are() -> None:
     assert figure("x", 10, "1/s", limit=5, ratio_at_least=1, at_least=20).met is False
     assert figure("x", 10, "ms").met is None
     assert "2.00 ×" in table([both])
+
+
+def test_ended_from_outside_it_leaves_nothing_behind(tmp_path: Path) -> None:
+    command = [STILLOPEN, "bench", "upload", "--quick"]
+    bench = subprocess.Popen(command, env=os.environ | {"TMPDIR": str(tmp_path)})
+    wait_for(lambda: any(tmp_path.rglob("serve.log")), 40, "a Back Office of the bench is started")
+    bench.terminate()
+    assert bench.wait(30) != 0
+    assert list(tmp_path.iterdir()) == []

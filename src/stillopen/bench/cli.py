@@ -3,6 +3,7 @@
 import importlib
 import os
 import platform
+import signal
 from collections.abc import Callable
 
 import click
@@ -66,6 +67,8 @@ def bench(name: str, as_json: bool, scale: float, quick: bool) -> None:
     Starts Back Offices and registers of its own in a folder for temporary files (TMPDIR); PostgreSQL
     is run from the machine's own programs.
     """
+    # What was started is stopped on the way out: ended by SIGTERM, as by Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     size = QUICK if quick else scale
     figures: list[Figure] = []
     for work in SYNC if name == "sync" else [name]:
