@@ -163,6 +163,20 @@ def test_a_damaged_row_is_one_fault_and_the_chain_goes_on(
     assert len(verify_journal(till.data_dir).faults) == 1
 
 
+def test_what_follows_a_damaged_hash_is_sent_with_it(till: Till, session: Session) -> None:
+    """Else it would look as if it followed on another entry."""
+    for _ in range(4):
+        sell(till, session, till.clock.new_id(), [SaleLine(sku="100")], CASH)
+    with till.journal.transaction() as db:
+        db.execute("UPDATE entry SET hash = randomblob(32) WHERE seq = 4")
+    damaged, epoch = till.journal.entries.raw_after(3, 1)[0], till.journal.head().epoch
+    till.journal.sending.set_ack(Ack(epoch, 4, damaged.hash))
+    sent, gaps = till.journal.sending.batch(epoch, 4, 1)
+    assert ([entry.seq for entry in sent], gaps) == ([4, 5], ())
+    till.journal.sending.set_ack(Ack(epoch, 5, sent[-1].hash))
+    assert [entry.seq for entry in till.journal.sending.batch(epoch, 5, 1)[0]] == [6]
+
+
 # -- versions -----------------------------------------------------------------------------
 
 

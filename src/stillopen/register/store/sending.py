@@ -144,7 +144,7 @@ class SendingStore:
         if anchor[0] > seq:
             gaps.append(Gap(seq + 1, *anchor))
             seq = anchor[0]
-        for entry in self._entries.raw_after(after_seq, max_entries, epoch):
+        for entry in self._linked(epoch, after_seq, max_entries):
             size += len(entry.body)
             if taken and size > max_bytes:
                 break
@@ -155,6 +155,15 @@ class SendingStore:
         if taken:
             self._entries.go_on_from(epoch, taken[-1])
         return tuple(taken), tuple(gaps)
+
+    def _linked(self, epoch: str, after_seq: int, most: int) -> list[StoredEntry]:
+        """Entries after ``after_seq``; with the one before them where its recorded hash was damaged, so that
+        both are seen to belong together."""
+        entries, ack = self._entries.raw_after(after_seq, most, epoch), self.ack(epoch)
+        if not entries or not 0 < after_seq == ack.seq or entries[0].prev_hash == ack.hash:
+            return entries
+        before = self._entries.raw_after(after_seq - 1, 1, epoch)
+        return [*(x for x in before if x.seq == after_seq), *entries]
 
     def unsent(self) -> Unsent:
         """Count of entries above the acks, Σ totals of the sales among them, when the first was made."""
