@@ -23,6 +23,7 @@ from starlette.routing import Route
 from stillopen.demo.line import Line
 from stillopen.domain.errors import DomainError
 from stillopen.register.clock import SystemClock
+from stillopen.register.syncer import service
 from stillopen.register.syncer.service import Syncer
 from stillopen.register.till import Till
 from stillopen.register.usecases.open_drawer import open_drawer
@@ -286,6 +287,29 @@ async def test_an_answer_without_end_does_not_fill_the_memory(b: Bench) -> None:
     assert sent < 1.5 * MAX_MESSAGE, "it was read to the end"
     b.cloud.mood = None
     await b.synced(5)
+
+
+@story
+async def test_an_answer_that_drips_is_no_sign_of_life(b: Bench) -> None:
+    """The line is there and everything else is answered: it is unstable, and a person's Sync comes back."""
+
+    async def drip() -> AsyncIterator[bytes]:
+        while True:
+            yield b"x"
+            await asyncio.sleep(0.05)
+
+    before, service._CRAWL = service._CRAWL, 1.5
+    try:
+        b.cloud.mood = lambda: StreamingResponse(drip())
+        b.act()
+        await b.until(lambda: b.state is LineState.UNSTABLE, 6)
+        with pytest.raises(DomainError, match="kept here"):
+            await asyncio.wait_for(b.syncer.sync_now(), 15)
+        assert b.state is not LineState.CONNECTED
+    finally:
+        service._CRAWL = before
+    b.cloud.mood = None
+    await b.synced(10)
 
 
 @story

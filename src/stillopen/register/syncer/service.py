@@ -37,6 +37,8 @@ _HEAVY = 4096
 #: An exchange is overdue when it takes more than this many times as long as expected, and half a second.
 #: (A black-out of some seconds on a slow line is cheaper to wait for than to send everything again.)
 _OVERDUE = 2.5
+#: Seconds without a piece worth the name, of an exchange that is overdue on a line that is fine otherwise.
+_CRAWL = 10.0
 _PATIENCE = 20.0  # seconds that a person's Sync waits at most
 
 
@@ -56,6 +58,8 @@ class Syncer:
         self._wire: Wire | None = None
         self._flight: asyncio.Task[Answered] | None = None
         self._overdue = 0.0  # when the flight should have come back at the latest
+        self._moved_at = 0.0  # when something of it was last seen to arrive, here or there
+        self._crawled = False  # it was given up though the line is there
         self._listener = Listener(self._line, self._speak, self._changed)
         self._probes: set[asyncio.Task[None]] = set()
         self._download: asyncio.Task[None] | None = None
@@ -125,7 +129,7 @@ class Syncer:
             self._engine.formats = self.fetcher.formats
             self._wire = Wire(identity.backoffice)
             self._line.begin(self._engine)
-            self._wire.moved = self._line.alive
+            self._wire.moved = self._moved
             self._listener.begin(self._engine, self._wire)
             self._speak()
         return True
@@ -217,6 +221,7 @@ class Syncer:
         prepared = self._engine.prepare()
         heavy, trip = len(prepared.body) > _HEAVY, self._line.quality.round_trip
         usual = expected(self._line.quality, len(prepared.body))
+        self._moved_at, self._crawled = self._line.now(), False
         self._overdue = self._line.now() + _OVERDUE * usual + 0.5
         self._flight = asyncio.create_task(self._wire.exchange(prepared))
         try:
@@ -233,9 +238,13 @@ class Syncer:
             raise failure from error
         except asyncio.CancelledError:
             self._engine.failed(heavy)
-            if self._flight.cancelled() and not is_cancelling():
-                raise WireError(Cause.TIMEOUT) from None  # dropped in favour of a new connection
-            raise
+            if not self._flight.cancelled() or is_cancelling():
+                raise
+            # Dropped in favour of a new connection, or because it crawls.
+            dropped = WireError(Cause.TIMEOUT, answered=self._crawled)
+            if self._crawled:
+                self._line.missed(dropped)
+            raise dropped from None
         finally:
             self._flight = None
         timing = answered.timing
@@ -285,11 +294,24 @@ class Syncer:
         while True:
             if self._ready():
                 if self._flight is not None and self._the_wire().is_sending():
-                    self._line.alive()
+                    self._moved()
+                self._give_up_what_crawls()
                 if self._line.probe_due(self._rng.uniform(-1, 1)):
                     self._start_probe()
                 self._line.show()
             await asyncio.sleep(_TICK)
+
+    def _moved(self) -> None:
+        """A piece of an exchange has arrived, which is a sign of life."""
+        self._moved_at = self._line.now()
+        self._line.alive()
+
+    def _give_up_what_crawls(self) -> None:
+        """An exchange of which nothing comes, though the line is proven by all else."""
+        late = self._line.now() > max(self._overdue, self._moved_at + _CRAWL)
+        if self._flight is not None and late and self._line.state() is LineState.CONNECTED:
+            self._crawled = True
+            self._flight.cancel()
 
     def _start_probe(self) -> None:
         if len(self._probes) >= _MAX_PROBES:

@@ -33,6 +33,7 @@ _HEAD = 400
 #: of any other kind. What goes on beyond is no Back Office, and must not fill the till's memory.
 _MAX_ANSWER = MAX_MESSAGE + 1024 * 1024
 _MAX_OTHER = 64 * 1024
+_PULSE = 256  # bytes; what drips more slowly than this in some seconds is no line
 
 
 class WireError(Exception):
@@ -74,7 +75,7 @@ class Wire:
 
     def __init__(self, base_url: str) -> None:
         self._base = self.address = base_url
-        #: Called with every piece that comes in: a slow download is a sign of life.
+        #: Called with every :data:`_PULSE` bytes that come in: a slow download is a sign of life.
         self.moved: Callable[[], None] = lambda: None
         self._sockets: set[socket.socket] = set()  # of the kept connections
         self._unsent = 0
@@ -133,11 +134,13 @@ class Wire:
         return Answered(body, Timing(sent, received, first, whole))
 
     async def _read(self, answer: httpx.Response) -> bytes:
-        parts, size = [], 0
+        parts, size, seen = [], 0, 0
         async for part in answer.aiter_bytes():
-            self.moved()
             parts.append(part)
             size += len(part)
+            if size - seen >= _PULSE:
+                seen = size
+                self.moved()
             if size > _MAX_ANSWER:
                 raise WireError(Cause.NONSENSE, answered=True)
         return b"".join(parts)
