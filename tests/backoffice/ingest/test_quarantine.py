@@ -7,6 +7,7 @@ import pytest
 
 from stillopen.backoffice.accounts.models import Account, Employee, Role
 from stillopen.backoffice.devices.models import Register
+from stillopen.backoffice.ingest import retry
 from stillopen.backoffice.ingest.models import Entry, ExceptionItem
 from stillopen.backoffice.ingest.retry import (
     apply_understood,
@@ -134,6 +135,19 @@ def test_a_retry_releases_what_waited_in_order(till: Till) -> None:
     shift = Shift.objects.get()
     assert (shift.z_number, shift.float, open_codes()) == (1, 77, [])
     assert Receipt.objects.count() == 1
+
+
+def test_a_retry_comes_to_the_last_of_many(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also past more than it takes up at a time, all of which must go on waiting."""
+    monkeypatch.setattr(retry, "CHUNK", 2)
+    for _ in range(3):
+        poison(till, "bad_entry")
+    poison(till, "wrong_currency")
+    till.send()
+    Account.objects.update(currency="GBP")
+    done = retry_register(till.register.id, NOON)
+    assert (done.applied, done.left, len(done.why)) == (1, 3, 1)
+    assert [state[1:] for state in states()] == [("quarantined", "bad_entry")] * 3
 
 
 def test_retry_from_the_back_office(till: Till) -> None:

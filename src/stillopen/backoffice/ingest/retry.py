@@ -46,23 +46,26 @@ AT_THE_TILL, AT_THE_SERVER, UPGRADE = "at the register", "Back Office", "the upg
 
 class Retried(msgspec.Struct, frozen=True):
     """``applied`` of the entries taken up are in the ledger now; ``left`` are still held, for the reasons
-    ``why`` (sentences, each once)."""
+    ``why`` (sentences, each once). ``to``: up to where they were taken up, where there may be more."""
 
     applied: int
     left: int
     why: tuple[str, ...] = ()
+    to: Spot | None = None
 
 
 class Wanted(msgspec.Struct, frozen=True):
     """Which held entries: those with one of ``codes``, and of one ``aggregate`` or ``entry`` if given.
 
-    ``accept``: of the entry at a place, the code that a person has just said to pass over.
+    ``accept``: of the entry at a place, the code that a person has just said to pass over. ``after``: those
+    that come behind that place.
     """
 
     codes: tuple[str, ...] = _BY_ITSELF
     entry: str = ""
     aggregate: str = ""
     accept: Mapping[Spot, str] = {}
+    after: Spot = ("", 0)
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -96,7 +99,8 @@ def reapply(
     _keep_outcome(cursor, place, held, application.now)
     _keep_tries(cursor, place, held, wanted, by, application.now)
     applied = sum(fact.status == APPLIED for fact in facts)
-    return Retried(applied, len(facts) - applied, _why(facts))
+    to = held[-1].spot if len(held) == CHUNK else None
+    return Retried(applied, len(facts) - applied, _why(facts), to)
 
 
 def retry_register(register: UUID | str, now: datetime, by: str = AT_THE_SERVER) -> Retried:
@@ -166,18 +170,19 @@ def apply_understood(now: datetime) -> int:
 
 
 def run(register: str, now: datetime, wanted: Wanted, by: str) -> Retried:
-    """Chunk by chunk, each in a transaction of its own, as long as something moves."""
-    applied = 0
+    """Chunk by chunk in the order of the journal, each in a transaction of its own."""
+    chunks: list[Retried] = []
     while True:
         with engine().transaction() as cursor:
             device = store.lock_device(cursor, register)
             if device is None:
-                return Retried(applied, 0)
+                return together(chunks)
             place = place_of(device.source)
             done = apply_again(cursor, place, wanted, by, now)
-        applied += done.applied
-        if not done.applied or done.applied + done.left < CHUNK:
-            return Retried(applied, done.left, done.why)
+        chunks.append(done)
+        if done.to is None:
+            return together(chunks)
+        wanted = msgspec.structs.replace(wanted, after=done.to)
 
 
 def apply_again(cursor: Cursor, place: Place, wanted: Wanted, by: str, now: datetime) -> Retried:
@@ -201,9 +206,9 @@ def _held(cursor: Cursor, place: Place, wanted: Wanted) -> list[Held]:
         names = (wanted.entry, wanted.aggregate)  # type: ignore[assignment]
     cursor.execute(
         f"""SELECT {_HELD} FROM ingest_entry WHERE account_id = %s AND register_id = %s
-        AND NOT (status = 'applied') AND {place.db.among("code")} {condition}
+        AND NOT (status = 'applied') AND {place.db.among("code")} AND (branch, seq) > (%s, %s) {condition}
         ORDER BY branch, seq LIMIT %s""",
-        (*place.ids, place.db.many(wanted.codes), *names, CHUNK),
+        (*place.ids, place.db.many(wanted.codes), *wanted.after, *names, CHUNK),
     )
     rows = cursor.fetchall()
     accepted = accepted_codes(cursor, place, wanted.accept) if rows else {}

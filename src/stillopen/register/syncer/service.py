@@ -308,8 +308,10 @@ class Syncer:
 
     def _give_up_what_crawls(self) -> None:
         """An exchange of which nothing comes, though the line is proven by all else."""
+        if self._flight is None or self._flight.done():
+            return
         late = self._line.now() > max(self._overdue, self._moved_at + _CRAWL)
-        if self._flight is not None and late and self._line.state() is LineState.CONNECTED:
+        if late and self._line.state() is LineState.CONNECTED:
             self._crawled = True
             self._flight.cancel()
 
