@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from stillopen.backoffice.devices.models import Epoch, Register
+from stillopen.backoffice.devices.models import Epoch, FormerDevice, Register
 from stillopen.backoffice.ingest.models import Entry, ExceptionItem
 from stillopen.backoffice.ledger.models import Payment, Receipt, ReceiptLine, Shift
 from stillopen.backoffice.stock.models import Level, Movement
@@ -127,3 +127,19 @@ def test_a_server_that_went_back_unnoticed_gives_this_register_no_letters(till: 
     later = Till(till.register, key=till.key, epoch=uuid.uuid4().hex, nonce=till.nonce)
     later.open_shift()
     assert later.send().label == local_label(later.epoch)
+
+
+def test_a_former_device_finds_out_that_the_server_went_back(till: Till) -> None:
+    till.open_shift()
+    till.send()
+    Register.objects.filter(id=till.register.id).update(public_key=b"2" * 32)
+    FormerDevice.objects.create(
+        account_id=till.register.account_id,
+        register_id=till.register.id,
+        public_key=till.public_key,
+        nonce=till.nonce,
+        replaced_at=NOON,
+    )
+    told = till.send([], head_seq=9, head_hash=b"9" * 32, acked_seq=9)
+    assert "rewind" in [i.do for i in told.instructions]
+    assert Register.objects.get().labels_lost

@@ -179,7 +179,7 @@ class Exchange:
         if (
             verdict.went_back
         ):  # restored, and nobody said so: which letters it had given is not known
-            self._keep({"labels_lost": True})
+            store.set_register(self.often, self.place, {"labels_lost": True}, wait=True)
         label = self._label()
         branch = self._take_in(verdict, label)
         if branch != self.request.epoch:
