@@ -105,6 +105,8 @@ def test_colours_and_causes(till: Till, session: Session) -> None:
     assert (now.indicator, now.word, now.since) == ("red", "Offline", NOON)
     assert now.cause_words == "the Back Office's name is not found"
     assert now.sentence == ("Everything made here is sent; the Back Office was last heard at 12:00")
+    till.set_link(LinkView(state=LineState.UNSTABLE, cause="refused_device"))
+    assert "kept here, also what was sent" in status(till).sentence
     till.journal.sending.update(stopped="revoked")
     now = status(till)
     assert (now.indicator, now.state, now.word) == ("gray", "revoked", "Revoked")

@@ -12,6 +12,7 @@ from stillopen.register.store.identity import Identity
 from stillopen.register.till import Till
 from stillopen.register.usecases.sign_in import MAX_STRIKES
 from stillopen.register.wording import clock_time, counted, money
+from stillopen.sync.link import Cause
 from stillopen.sync.messages import Unsent
 
 _WORDS: dict[LineState, str] = {
@@ -37,6 +38,11 @@ _SENTENCES: dict[LineState, str] = {
 _STRANGE = (
     "This till runs on another machine than the one that was activated; what it sells is handed in, "
     "prices and people stay as they are until it is activated here"
+)
+#: A Back Office that went back in time, say, may not hold any more what it was sent.
+_REFUSED = (
+    "The Back Office does not accept this device any more; everything made here is kept here, also what was "
+    "sent"
 )
 _GIVEN_BACK = "This register was deactivated; its journal is kept here, all of it was sent"
 _NEVER = (LineState.NOT_ACTIVATED, LineState.NEVER_SYNCED)
@@ -202,6 +208,8 @@ def _held(till: Till, state: str, held: Counter[str]) -> str:
         return ""
     if state == "sending":
         return "Changes from the Back Office are still being fetched"
+    if till.link.cause == Cause.REFUSED_DEVICE:
+        return _REFUSED
     return "Everything made here is sent" + _last_heard(till)
 
 
