@@ -39,6 +39,11 @@ def test_who_hands_in_facts_asks_for_stock_and_receipts_with_them() -> None:
     wire.register.sell()
     request = unpack(wire.register.request(), ExchangeRequest)
     assert len(request.entries) == 1 and request.live is not None
+    state = msgspec.structs.replace(wire.register.state, in_flight=False)
+    for down, asked in ((4_000.0, False), (5_000_000.0, True)):  # on a slow line facts come alone
+        outlook = msgspec.structs.replace(wire.register.outlook(), down=down)
+        plan = register_side.plan(state, outlook)[1]
+        assert plan.last == plan.first and (plan.request.live is not None) is asked
 
 
 def test_nothing_to_say_is_one_small_exchange() -> None:

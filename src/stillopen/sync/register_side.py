@@ -51,6 +51,8 @@ TARGET_SECONDS = 2.0
 TRIPS = 4.0
 #: What a receipt takes on the wire, and how many are asked for while nothing is known of the line.
 RECEIPT_BYTES, FIRST_RECEIPTS = 700, 50
+#: Bytes per second from which on stock and receipts are asked for together with facts.
+QUICK_DOWN = 50_000
 
 
 class Transfer(msgspec.Struct, frozen=True):
@@ -184,8 +186,12 @@ def _pull(state: SyncState, outlook: Outlook) -> Pull | None:
 
 def _pull_live(state: SyncState, outlook: Outlook, facts: bool) -> Pull | None:
     """Stock and receipts come after the catalogue: prices before bulk. Whoever hands in facts asks for them
-    too: other tills have sold meanwhile, and it saves a round trip."""
-    if not _may_pull(state) or not (state.live_behind or facts) or state.feed_behind:
+    too: other tills have sold meanwhile, and it saves a round trip; not on a slow line, where the ack of
+    the facts would wait for them."""
+    if not _may_pull(state) or state.feed_behind:
+        return None
+    quick = outlook.down is None or outlook.down >= QUICK_DOWN
+    if not (quick if facts else state.live_behind):
         return None
     transfer = state.live_transfer
     return Pull(
