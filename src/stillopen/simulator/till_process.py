@@ -78,6 +78,11 @@ class TillProcess:
             self._open()
         except Killed as killed:
             return self._died(killed)
+        except sqlite3.OperationalError as error:  # another program holds the lock
+            self.world.fault("busy")
+            self.say(f"cannot start: {error}")
+            self._gone()
+            return self.restart_later()
         self.say("starts")
         for watcher in self.booted:
             watcher()

@@ -123,6 +123,29 @@ def test_a_restored_database_counts_backups_that_it_does_not_know(
     assert Backup.objects.count() == 3 and BackedUp.objects.get().seq == 1
 
 
+def test_a_backup_of_a_line_that_was_given_up_holds_nothing_of_the_other(
+    backoffice: Database, till: Till, tmp_path: Path
+) -> None:
+    """The database and a disk go back together: under the same numbers stand other entries then."""
+    till.open_shift()
+    till.send()
+    first = back_up(tmp_path / "backups", 1)
+    till.sell(100)
+    till.send(till.entries[1:], acked_seq=1, acked_hash=till.entries[0].hash)
+    second = back_up(tmp_path / "backups", 2)
+    restore(backoffice, tmp_path / "backups" / first.manifest.file)
+    till.entries.pop()
+    till.sell(200)
+    till.send([])
+    till.send()
+    (tmp_path / "backups" / first.manifest.file).unlink()
+    keeping.adopt(tmp_path / "backups", second.manifest)
+    keeping.look_after()
+    assert Backup.objects.get().acks
+    assert till.send([], acked_seq=2).backed_up is None
+    assert not BackedUp.objects.exists()
+
+
 def test_the_newest_stay_and_the_last_one_always(till: Till, tmp_path: Path) -> None:
     folder = tmp_path / "backups"
     for day in range(4):

@@ -10,6 +10,9 @@ from django.utils import timezone
 
 from stillopen.backoffice.backups.manifest import AckOf, Manifest, backups_in, is_there
 from stillopen.backoffice.backups.models import BackedUp, Backup
+from stillopen.backoffice.devices.models import Epoch
+from stillopen.backoffice.ingest.models import Entry
+from stillopen.sync.lineage import epoch_of
 
 
 def adopt(folder: Path, like: Manifest) -> None:
@@ -66,7 +69,23 @@ def look_after(now: datetime | None = None) -> None:
             else:
                 backup.removed_at = moment
                 backup.save(update_fields=["removed_at"])
-        _keep_reach([msgspec.convert(b.acks, list[AckOf]) for b in kept])
+        ends = [msgspec.convert(backup.acks, list[AckOf]) for backup in kept]
+        _keep_reach([[ack for ack in copy if _is_of_this_line(ack)] for copy in ends])
+
+
+def _is_of_this_line(ack: AckOf) -> bool:
+    """Whether this database holds the entry at which a copy of the journal ends.
+
+    After an older backup was put back, the later ones are of a line that was given up: where the register's
+    disk went back, too, other entries came to stand under the same numbers. And what was not handed in again
+    yet cannot be compared.
+    """
+    if not ack.seq:
+        return True
+    register = {"account_id": UUID(ack.account), "register_id": UUID(ack.register)}
+    lines = Epoch.objects.filter(**register, epoch=epoch_of(ack.branch)).values("branch")
+    entries = Entry.objects.filter(**register, branch__in=lines, seq=ack.seq)
+    return bytes.fromhex(ack.hash) in map(bytes, entries.values_list("hash", flat=True))
 
 
 def _keep_reach(copies: list[list[AckOf]]) -> None:
