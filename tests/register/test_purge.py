@@ -1,5 +1,6 @@
 """Old entries leave the till once they are safe elsewhere; the chain goes on from the anchor."""
 
+import time
 from collections.abc import Mapping
 from datetime import timedelta
 
@@ -7,6 +8,8 @@ import pytest
 
 from stillopen.domain.errors import DomainError
 from stillopen.register.clock import ManualClock
+from stillopen.register.housekeeping import Housekeeper
+from stillopen.register.linkview import LineState, LinkView
 from stillopen.register.session import Session
 from stillopen.register.store.entries import EntryStore
 from stillopen.register.till import Till
@@ -118,3 +121,23 @@ def test_an_export_beside_a_running_till_is_of_one_moment(
     monkeypatch.setattr(EntryStore, "count", count)
     read = list(read_lines(export_lines(till.data_dir)))
     assert [x.entry.seq for x in read] == list(range(1, len(read) + 1))
+
+
+def test_it_goes_by_itself_while_connected(till: Till, session: Session) -> None:
+    """What a till that is offline knows of the backups may be old."""
+    one_sale(till, session)
+    head = till.journal.head()
+    safe_up_to(till, head.seq, head.seq)
+    later(till, YEAR)
+    keeper = Housekeeper(till, first=0.01, every=0.01)
+    keeper.start()
+    try:
+        time.sleep(0.2)
+        assert left(till)[0] == 1
+        till.set_link(LinkView(state=LineState.CONNECTED, feed_behind=False))
+        deadline = time.monotonic() + 5
+        while left(till) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert left(till) == []
+    finally:
+        keeper.end()

@@ -4,6 +4,7 @@ import logging
 import threading
 
 from stillopen.domain.errors import DomainError
+from stillopen.register.linkview import LineState
 from stillopen.register.till import Till
 from stillopen.register.usecases.purge import KEEP_DAYS, purge
 
@@ -11,6 +12,7 @@ log = logging.getLogger(__name__)
 
 FIRST = 60.0  # seconds after the start
 EVERY = 6 * 3600.0
+AGAIN = 600.0  # where it was not connected
 PAUSE = 0.05  # between two chunks: sales come first
 
 
@@ -29,6 +31,9 @@ class Housekeeper(threading.Thread):
         wait = self._first
         while not self._ended.wait(wait):
             wait = self._every
+            if self._till.line_state() is not LineState.CONNECTED:
+                wait = min(wait, AGAIN)  # what is known of the backups may be old
+                continue
             try:
                 self._purge()
             except DomainError as error:  # a full disk: it is tried again later

@@ -247,12 +247,13 @@ class Faults:
         self._at(self.rng.uniform(300, 9000), restore)
 
     def purge(self) -> None:
-        """The Back Office is backed up twice; some time later every till forgets what it may."""
+        """The Back Office is backed up twice; some time later every till that is in touch with it forgets what
+        it may."""
         for seconds in (0.0, self.rng.uniform(300, 3600)):
             self._at(seconds, self.fleet.server.backup)
 
         def forget() -> None:
-            for node in list(self.fleet.running):
+            for node in filter(self.fleet.is_in_touch, list(self.fleet.running)):
                 disk_of(node.folder).disarm()
                 node.purge()
 

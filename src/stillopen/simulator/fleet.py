@@ -166,6 +166,11 @@ class Fleet:
         self.oracle.note_sale(node, sold)
         invariants.counts_each_fact_once(node, self.oracle)
 
+    def is_in_touch(self, node: RegisterNode) -> bool:
+        """Whether ``node`` has heard the Back Office as it is now: up, and with this file."""
+        told = self.oracle.last.get(node.name)
+        return self.server.up and told is not None and told.server_life == self.server.life
+
     def _purged(self, node: RegisterNode) -> None:
         invariants.purged_is_backed_up(node, self.server.backups)
         invariants.kept_what_was_paid(node)
