@@ -39,6 +39,15 @@ class Faults:
     def _at(self, seconds: float, action: Callable[[], object]) -> None:
         self.world.after(seconds, action)
 
+    def _fault_at(self, seconds: float, action: Callable[[], object]) -> None:
+        """The same for what must not happen any more once the faults are over."""
+
+        def act() -> None:
+            if not self.fleet.server.settling:
+                action()
+
+        self._at(seconds, act)
+
     def _weather(self) -> Weather:
         rng = self.rng
         if self.world.chance(0.3):
@@ -217,7 +226,7 @@ class Faults:
                 self.world.fault("stale_restore")
                 self.fleet.restore_disk(node.name, image)
 
-        self._at(self.rng.uniform(300, 9000), restore)
+        self._fault_at(self.rng.uniform(300, 9000), restore)
 
     def clone(self) -> None:
         node = self._node()
@@ -244,7 +253,7 @@ class Faults:
                 self.world.fault("server_restore" if raised else "server_restore_same_epoch")
                 self.fleet.server.restore(backup, raised)
 
-        self._at(self.rng.uniform(300, 9000), restore)
+        self._fault_at(self.rng.uniform(300, 9000), restore)
 
     def purge(self) -> None:
         """The Back Office is backed up twice; some time later every till that is in touch with it forgets what
@@ -257,7 +266,7 @@ class Faults:
                 disk_of(node.folder).disarm()
                 node.purge()
 
-        self._at(self.rng.uniform(3600, 9000), forget)
+        self._fault_at(self.rng.uniform(3600, 9000), forget)
 
     def both_restored(self) -> None:
         """The same night, from the same evening's backups."""
@@ -273,7 +282,7 @@ class Faults:
             if not node.destroyed:
                 self.fleet.restore_disk(node.name, disk)
 
-        self._at(self.rng.uniform(300, 9000), restore)
+        self._fault_at(self.rng.uniform(300, 9000), restore)
 
     def replaced(self) -> None:
         """Revoked and replaced; the old device may be heard of again, or is destroyed."""
