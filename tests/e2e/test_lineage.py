@@ -122,7 +122,7 @@ def healthy(*registers: Register) -> None:
 
 
 def test_a_folder_that_is_copied_and_run_twice(shop: Shop) -> None:
-    first = shop.open_register("R1")
+    first = shop.open_register("R8")  # made now: whatever other tests did to the database
     sold = sell(first, 2)
     synced(first)
     second = copy_folder(shop, first, "copy")
@@ -130,14 +130,14 @@ def test_a_folder_that_is_copied_and_run_twice(shop: Shop) -> None:
     begin(shop, first, second)
     ours, theirs = sell(first, 2), sell(second, 3)
     assert numbers(ours) == numbers(theirs)[:2]  # printed before anybody could know
-    assert first.status()["unsent"]["value"] == 2 * 220
+    assert first.status()["unsent"]["value"] == sum(answer["total"] for answer in ours)
     shop.line.mend()
     synced(first, second)
     for register in (first, second):  # whichever came first hears of the other with its next word
         assert register.post("/sync").status_code == 200
     later = sell(first) + sell(second)
     assert len({*numbers(later), *numbers(ours), *numbers(theirs)}) == 5
-    assert sorted(n.split("-")[1] for n in numbers(later)) == ["R1b", "R1c"]
+    assert sorted(n.split("-")[1] for n in numbers(later)) == ["R8b", "R8c"]
     synced(first, second)
     arrived_once(shop, first, sold + ours + theirs + later)
     assert {"journal_forked", "number_twice"} <= filed(shop, first)
@@ -240,7 +240,7 @@ def test_a_folder_that_is_copied_to_another_machine(small_shop: Shop, tmp_path: 
     assert shop.post("/publish").status_code in (200, 201)
     wait_for(lambda: sell(first)[0]["total"] == 999, WITHIN, "the new price is at the first till")
     theirs_later = sell(moved)
-    assert theirs_later[0]["total"] == 220  # it goes on with what it has
+    assert theirs_later[0]["total"] == theirs[0]["total"] != 999  # it goes on with what it has
     assert moved.status()["state"] == "not_activated"
     synced(first)
     wait_for(lambda: moved.status()["unsent"]["count"] == 0, WITHIN, "its facts are handed in")
