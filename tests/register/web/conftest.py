@@ -1,5 +1,6 @@
 """A till that is really being served, and a Chromium in front of it."""
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +20,6 @@ from stillopen.register.till import Till
 from stillopen.sync import records
 from tests.register import shop
 from tests.support.browser import browser, page
-from tests.support.postgres import free_port
 
 __all__ = ["browser", "page"]
 
@@ -101,14 +101,16 @@ class Served:
         if wanted is not None:
             shop.publish(self.till, wanted)
             shop.change(self.till, quick_keys(*list(wanted.products)[:24]))
-        self.port = free_port()
+        # Bound from here on: another test's program may come to the same number in between.
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self._socket.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.trouble = Troubled(build_app(self.till, None))
-        config = uvicorn.Config(
-            self.trouble, port=self.port, log_level="warning", timeout_graceful_shutdown=1
-        )
+        config = uvicorn.Config(self.trouble, log_level="warning", timeout_graceful_shutdown=1)
         self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.run, args=([self._socket],), daemon=True
+        )
         self.line(LineState.CONNECTED)
 
     def start(self) -> None:
