@@ -15,7 +15,6 @@ from stillopen.sync.link import (
     errored,
     failed,
     line_of,
-    next_change,
     policy_line,
     probe_due,
     probing,
@@ -29,7 +28,7 @@ def test_a_cut_line_is_yellow_then_red_within_five_seconds() -> None:
     assert line_of(link, 12.0, T) is LineState.CONNECTED
     assert line_of(link, 12.7, T) is LineState.RECONNECTING
     assert line_of(link, 14.6, T) is LineState.OFFLINE
-    assert T.red_after < 5
+    assert T.red_after <= 4.2  # half a second and more for a busy till and its page
 
 
 def test_a_broken_stream_is_yellow_at_once_and_one_answer_mends_it() -> None:
@@ -93,4 +92,3 @@ def test_offline_never_without_silence_or_failure(events: list[tuple[str, float]
             link = errored(link, now, Cause.SERVER_ERROR)
         if line_of(link, now, T) is LineState.OFFLINE:
             assert now - healthy > T.red_after
-        assert next_change(link, now, T) > 0

@@ -62,10 +62,11 @@ INDICATOR: dict[LineState, str] = {
 
 
 class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
-    """Seconds. The defaults show a loss within 5 s of it: the last heartbeat may have been just before."""
+    """Seconds. The defaults show a loss within 5 s of it, also on a busy machine: the last heartbeat may have
+    been just before, and the till and its page have to notice."""
 
     yellow_after: float = 2.6
-    red_after: float = 4.5
+    red_after: float = 4.2
     failing_red: float = 30.0
     crawl: float = 4.0  # an exchange slower than this, with nothing large to carry, crawls
     probe_every: float = 1.0
@@ -147,13 +148,3 @@ def probe_due(link: Link, now: float, jitter: float, limits: Thresholds) -> bool
 
 def probing(link: Link, now: float) -> Link:
     return msgspec.structs.replace(link, probed=now)
-
-
-def next_change(link: Link, now: float, limits: Thresholds) -> float:
-    """Seconds until the state could change by the passing of time alone (to redraw no later)."""
-    last = link.started if link.proof is None else link.proof
-    marks = [last + limits.yellow_after, last + limits.red_after]
-    if link.failing_since is not None:
-        marks.append(link.failing_since + limits.failing_red)
-    ahead = [m - now for m in marks if m > now]
-    return min(ahead, default=limits.red_after)

@@ -54,7 +54,7 @@ class RegisterSettings(
     several_employees: bool = False  # sign out after each sale
     unblock: str | None = None  # a new value lifts a PIN block
     yellow_after: float = 2.6  # seconds without a sign of life
-    red_after: float = 4.5
+    red_after: float = 4.2
     probe_every: float = 1.0
 
 
