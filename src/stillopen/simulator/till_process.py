@@ -10,6 +10,7 @@ from stillopen.register import keys
 from stillopen.register.store.database import Database
 from stillopen.register.store.disk import Room
 from stillopen.register.store.entries import Head
+from stillopen.register.store.journal import FILE as JOURNAL
 from stillopen.register.till import Till
 from stillopen.register.usecases.purge import is_purged, purge
 from stillopen.simulator import disk
@@ -124,10 +125,13 @@ class TillProcess:
 
     def _lose(self, image: Image) -> None:
         assert self.till is not None
-        level = self.till.journal.db.query("PRAGMA synchronous")[0][0]
-        rng = self.world.rng
-        lost = disk.lose_unsynced(self.folder, image, "journal.db", level, rng)
-        lost += disk.lose_unsynced(self.folder, image, "catalogue.db", 1, rng)
+        full = self.till.journal.db.query("PRAGMA synchronous")[0][0]
+        lost = 0
+        for wal in [name for name in image if name.endswith("-wal")]:
+            name = wal.removesuffix("-wal")
+            # What can be fetched again is flushed now and then.
+            level = full if name == JOURNAL else 1
+            lost += disk.lose_unsynced(self.folder, image, name, level, self.world.rng)
         self.world.fault("power_cut")
         if lost:
             self.world.fault("unsynced_lost")
