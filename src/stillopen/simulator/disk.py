@@ -7,38 +7,52 @@ takes besides what was never flushed, as far as the connection's own settings al
 import shutil
 import sqlite3
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from fnmatch import fnmatch
 from pathlib import Path
 from random import Random
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from stillopen.register.store import database
 from stillopen.simulator.world import Killed
 
-#: The files of a folder, by name. The shared memory of a WAL does not outlive its processes.
-Image = dict[str, bytes]
+
+class Image(NamedTuple):
+    """The files of a folder, by name, and where its links point. The shared memory of a WAL does not outlive
+    its processes."""
+
+    files: dict[str, bytes]
+    links: Mapping[str, str] = MappingProxyType({})
+
 
 _WAL_HEADER, _FRAME_HEADER = 32, 24
 _BACKFILLED = 96  # where the shared memory says how many frames are in the database
 
 
 def take_image(folder: Path) -> Image:
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and not path.name.endswith("-shm")
-    }
+    paths = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*"))}
+    return Image(
+        files={
+            name: path.read_bytes()
+            for name, path in paths.items()
+            if path.is_file() and not path.is_symlink() and not name.endswith("-shm")
+        },
+        links={name: str(path.readlink()) for name, path in paths.items() if path.is_symlink()},
+    )
 
 
 def put_image(folder: Path, image: Image) -> None:
     """The folder holds exactly ``image`` afterwards."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for name, data in image.items():
+    for name, data in image.files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
+    for name, target in image.links.items():
+        (folder / name).symlink_to(target)
 
 
 class Disk:
@@ -129,12 +143,28 @@ def lose_unsynced(folder: Path, image: Image, name: str, level: int, rng: Random
     ``level`` is the connection's ``PRAGMA synchronous``: with FULL (2) each commit was flushed, below that
     nothing since the last checkpoint.
     """
-    wal = image.get(f"{name}-wal", b"")
+    wal = image.files.get(f"{name}-wal", b"")
     valid, committed, size = _frames(wal)
     kept_for_sure = committed if level >= 2 else min(_checkpointed(folder / f"{name}-shm"), valid)
     kept = rng.randint(kept_for_sure, valid)
-    image[f"{name}-wal"] = wal[: _WAL_HEADER + kept * size] if valid else wal
+    image.files[f"{name}-wal"] = wal[: _WAL_HEADER + kept * size] if valid else wal
     return valid - kept
+
+
+def lose_files(image: Image, rng: Random) -> int:
+    """Cut the files that nothing has flushed yet, parts of a download and a catalogue that is being filled, or
+    leave nothing but their length. How many there were."""
+    in_force = set(image.links.values())
+    unflushed = [
+        name
+        for name in image.files
+        if name.endswith(".part") or (fnmatch(name, "catalogue-*.db") and name not in in_force)
+    ]
+    for name in unflushed:
+        data = image.files[name]
+        kept = data[: rng.randint(0, len(data))]
+        image.files[name] = kept.ljust(len(data), b"\0") if rng.random() < 0.3 else kept
+    return len(unflushed)
 
 
 def _frames(wal: bytes) -> tuple[int, int, int]:

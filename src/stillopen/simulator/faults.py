@@ -171,6 +171,25 @@ class Faults:
 
         self._at(self.rng.uniform(10, 400), unlock)
 
+    def cache_cleared(self) -> None:
+        """A person lets the till fetch the whole catalogue again; it may lose its power over that."""
+        node = self._untrapped()
+        if node is None or node.engine is None:
+            return
+        self.world.fault("cache_cleared")
+        node.say("has its cache cleared")
+        node.engine.look_for_news(snapshot=True)
+        node.wake()
+        life = node.life
+
+        def lose_power() -> None:
+            if node.life == life and node.running:
+                node.kill(power_cut=True)
+                node.restart_later()
+
+        if self.world.chance(0.6):
+            self._fault_at(self.rng.uniform(0.05, 5.0), lose_power)
+
     def flip_bits(self) -> None:
         """In the stored bytes of an entry that has not been sent yet."""
         node = self._untrapped()
@@ -323,6 +342,10 @@ class Faults:
 
     # -- the server --------------------------------------------------------------------------
 
+    def snapshots_deleted(self) -> None:
+        if self.fleet.server.lose_files():
+            self.world.fault("snapshots_deleted")
+
     def second_process(self) -> None:
         self.fleet.server.add_process()
 
@@ -345,10 +368,10 @@ class Faults:
 _WEIGHTS = {
     "cut": 5, "cut_one_way": 5, "all_return_at_once": 1,
     "kill": 6, "power_cut": 3, "restart": 1, "failed_fsync": 2, "full_disk": 2, "busy": 1,
-    "flip_bits": 2, "old_client": 1, "migration": 1,
+    "flip_bits": 2, "old_client": 1, "migration": 1, "cache_cleared": 2,
     "stale_restore": 2, "clone": 2, "server_backup_and_restore": 2, "both_restored": 1,
     "purge": 3, "replaced": 2, "moved": 1, "second_process": 2,
-    "server_kill": 4, "server_io_error": 3, "server_full_disk": 1, "server_busy": 2,
+    "server_kill": 4, "server_io_error": 3, "server_full_disk": 1, "server_busy": 2, "snapshots_deleted": 1,
 }  # fmt: skip
 
 

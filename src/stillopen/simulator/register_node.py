@@ -7,7 +7,6 @@ from stillopen.domain.errors import DomainError
 from stillopen.domain.ids import uuid7
 from stillopen.domain.tender import Tender, TenderType
 from stillopen.register.session import Session
-from stillopen.register.syncer.engine import Engine
 from stillopen.register.usecases.activate import activation_request, take_activation
 from stillopen.register.usecases.checkout import Paid
 from stillopen.register.usecases.close_register import close_register
@@ -56,7 +55,7 @@ class RegisterNode(TillSyncer):
         assert self.till is not None
         answer = self.server.activate(activation_request(self.till, account, key))
         take_activation(self.till, "http://127.0.0.1", answer, False)
-        self.engine = Engine(self.till)
+        self._begin_engine()
         self.say(f"is activated as {answer.register_name}")
         self.wake()
 

@@ -24,6 +24,8 @@ MEMORY = Path("/dev/shm")
 #: Lines of the transcript that a failing seed shows.
 _LAST = 400
 DAY = 86400.0
+#: Of the runs, those in which the Back Office offers snapshot files.
+_WITH_FILES = 0.3
 #: From a sale to the exchange that sends it: at once, or as if the register had been busy with others.
 _LAGS = (0.01, 20.0, 300.0, 1200.0)
 OPEN_FOR = 8 * 3600.0  # seconds a day
@@ -121,6 +123,14 @@ def _kept(world: World, plan: Plan, violation: str) -> list[str]:
 
 
 def _play(fleet: Fleet, plan: Plan) -> None:
+    if plan.faults and fleet.world.chance(_WITH_FILES):
+        with fleet.server.offering_files():
+            _play_days(fleet, plan)
+    else:
+        _play_days(fleet, plan)
+
+
+def _play_days(fleet: Fleet, plan: Plan) -> None:
     world = fleet.world
     _open_shop(fleet)
     for day in range(plan.days):

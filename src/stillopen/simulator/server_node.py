@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import django.db
+from django.conf import settings
 from django.db import connection, connections
 
 from stillopen.backoffice.accounts.models import Account, Employee, Store
@@ -20,6 +21,7 @@ from stillopen.backoffice.devices import verbs as devices
 from stillopen.backoffice.devices.activation import activate
 from stillopen.backoffice.devices.epochs import forget_labels
 from stillopen.backoffice.devices.models import Register
+from stillopen.backoffice.feed import offers, snapshot_files
 from stillopen.backoffice.feed.epoch import set_server_epoch
 from stillopen.backoffice.home import database_settings
 from stillopen.backoffice.ingest import known
@@ -28,9 +30,10 @@ from stillopen.backoffice.ingest.receive import exchange
 from stillopen.backoffice.ingest.refused import Refused
 from stillopen.backoffice.ingest.retry import retry_exception, retry_register
 from stillopen.backoffice.ingest.store import Device
+from stillopen.backoffice.sync_api.snapshots import read_part
 from stillopen.backoffice.worker.worker import Worker
 from stillopen.domain.errors import DomainError
-from stillopen.simulator.disk import put_image, take_image
+from stillopen.simulator.disk import Image, put_image, take_image
 from stillopen.simulator.transcript import brief
 from stillopen.simulator.wire import Answer
 from stillopen.simulator.world import Killed, World
@@ -42,15 +45,17 @@ WORK = (2.0, 900.0)  # seconds until the worker looks for what is due: most look
 SETTLING = 600.0
 REBOOT = (1.0, 20.0)  # seconds that a killed server is away
 KEPT = 2  # backups; a third makes the oldest go
+#: Rows that are worth a snapshot file, for a till that has nothing and for one that is behind.
+_WORTH = (5, 3)
 
 
 def point_django(folder: Path) -> None:
     """Make the SQLite file in ``folder`` Django's database. It never waits for a lock: time stands still."""
     connections.close_all()
     known.forget_all()
-    settings: dict[str, Any] = database_settings(folder, "")
-    settings["OPTIONS"] = {**settings["OPTIONS"], "timeout": 0, "cached_statements": 512}
-    connections.settings = connections.configure_settings({"default": settings})
+    database: dict[str, Any] = database_settings(folder, "")
+    database["OPTIONS"] = {**database["OPTIONS"], "timeout": 0, "cached_statements": 512}
+    connections.settings = connections.configure_settings({"default": database})
     with suppress(AttributeError):
         del connections["default"]
 
@@ -81,8 +86,9 @@ class ServerNode:
     def __init__(self, world: World, template: Path) -> None:
         self.world = world
         self.folder = world.folder / "backoffice"
-        put_image(self.folder, {FILE: (template / FILE).read_bytes()})
+        put_image(self.folder, Image({FILE: (template / FILE).read_bytes()}))
         point_django(self.folder)
+        self.offers_files = False
         self.account = Account.objects.get()
         self.up = True
         #: What each of the server's processes remembers. The one that answers has its memory in force.
@@ -118,6 +124,52 @@ class ServerNode:
         for watcher in self.watch:
             watcher(who, proof, answer)
         return answer
+
+    # -- snapshot files ----------------------------------------------------------------------
+
+    @contextmanager
+    def offering_files(self) -> Iterator[None]:
+        """Inside, so small a shop has snapshot files; they lie beside the database."""
+        before = settings.DIR, offers.worth, offers.far_behind
+        settings.DIR, offers.worth, offers.far_behind = self.folder, *_WORTH
+        self.offers_files = True
+        try:
+            yield
+        finally:
+            self.offers_files = False
+            settings.DIR, offers.worth, offers.far_behind = before
+
+    def lose_files(self) -> bool:
+        """Somebody deletes what can be made again; whether there was anything."""
+        files = snapshot_files.files(str(self.account.id)) if self.offers_files else []
+        for file in files:
+            file.path.unlink()
+        if files:
+            self.world.say("server", f"loses {len(files)} snapshot files")
+        return bool(files)
+
+    def hand_out(self, who: str, proof: str, name: str, first: int, last: int) -> Answer | None:
+        """A part of a snapshot file, as the answer to ``GET /sync/v1/snapshot/<name>``."""
+        if not self.up:
+            self.world.say("server", f"is down; {who} gets no part of a file")
+            return None
+        self._take_turns()
+        register, signature, nonce = proof.split(":")
+        try:
+            with self._trapped():
+                body, _ = read_part(
+                    register, bytes.fromhex(signature), bytes.fromhex(nonce), name, first, last
+                )
+        except Killed:
+            self.die()
+            return None
+        except Refused as refused:
+            self.world.say("server", f"refuses {who} a part of a file: {refused.code}")
+            return Answer(refused.status, b"", refused.code, refused.retry_after)
+        self.world.say("server", f"hands {who} bytes {first}–{first + len(body) - 1}")
+        return Answer(206, body)
+
+    # -- processes ---------------------------------------------------------------------------
 
     def add_process(self) -> None:
         """Another one serves beside those that do, on the same file; whoever is free answers."""
@@ -294,7 +346,7 @@ class ServerNode:
         assert manifest is not None
         connections.close_all()
         self._forget()
-        put_image(self.folder, {FILE: (self.backups / manifest.file).read_bytes()})
+        put_image(self.folder, Image({FILE: (self.backups / manifest.file).read_bytes()}))
         if raise_epoch:
             set_server_epoch(self.world.bytes.randbytes(16).hex())
             forget_labels()

@@ -127,12 +127,14 @@ class TillProcess:
         assert self.till is not None
         full = self.till.journal.db.query("PRAGMA synchronous")[0][0]
         lost = 0
-        for wal in [name for name in image if name.endswith("-wal")]:
+        for wal in [name for name in image.files if name.endswith("-wal")]:
             name = wal.removesuffix("-wal")
             # What can be fetched again is flushed now and then.
             level = full if name == JOURNAL else 1
             lost += disk.lose_unsynced(self.folder, image, name, level, self.world.rng)
         self.world.fault("power_cut")
+        if disk.lose_files(image, self.world.rng):
+            self.world.fault("unflushed_files_cut")
         if lost:
             self.world.fault("unsynced_lost")
         self.say(f"loses its power, and {lost} frames")

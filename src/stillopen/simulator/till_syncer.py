@@ -6,7 +6,9 @@ from collections.abc import Callable
 import msgspec
 
 from stillopen.register.syncer.engine import Engine, Heard, Prepared
+from stillopen.register.syncer.snapshots import Fetcher
 from stillopen.simulator.server_node import ServerNode
+from stillopen.simulator.till_download import Download
 from stillopen.simulator.till_process import TillProcess
 from stillopen.simulator.transcript import brief
 from stillopen.simulator.wire import Answer, Wire
@@ -39,6 +41,7 @@ class TillSyncer(TillProcess):
         self._changes = 0  # of the Back Office, when the latest request went out
         self._known_changes = -1  # of those, what it has told this till
         self.protocol: tuple[int, int] | None = None  # that it says it speaks; None: the truth
+        self._download: Download | None = None
         self.heard: list[Callable[[bytes, Heard], None]] = []
         self.stumbled: list[Callable[[bytes], None]] = []
 
@@ -47,7 +50,11 @@ class TillSyncer(TillProcess):
         """Whether it has something to send or to fetch, or waits for an answer."""
         if self.engine is None:
             return False
-        return self._waiting is not None or self._due or self.engine.has_work()
+        return self._waiting is not None or self._due or self._fetching or self.engine.has_work()
+
+    @property
+    def _fetching(self) -> bool:
+        return self._download is not None and not self._download.over
 
     @property
     def awaits_answer(self) -> bool:
@@ -58,15 +65,24 @@ class TillSyncer(TillProcess):
         self._waiting, self._due, self._speak = None, False, False
         self._known_changes = -1
         if self.till is not None and self.till.identity is not None:
-            self.engine = Engine(self.till)
+            self._begin_engine()
+
+    def _begin_engine(self) -> None:
+        assert self.till is not None
+        self.engine = Engine(self.till)
+        self._fetcher = Fetcher(self.folder, self.till.catalogue, self._speak_soon)
+        if self.server.offers_files:
+            self.engine.formats = self._fetcher.formats
 
     def begin(self) -> None:
         self.wake()
         self._poll()
 
     def _gone(self) -> None:
+        if self._download is not None:
+            self._download.end()
         super()._gone()
-        self.engine = self._waiting = None
+        self.engine = self._waiting = self._download = None
 
     def answer_is_carried_out(self) -> None:
         """For whoever waited for one."""
@@ -78,6 +94,10 @@ class TillSyncer(TillProcess):
         self._due = True
         life = self.life
         self.world.after(delay, lambda: self._turn(life))
+
+    def _speak_soon(self) -> None:
+        self._speak = True
+        self.wake()
 
     def poke(self) -> None:
         """The Back Office says that there is news."""
@@ -99,8 +119,7 @@ class TillSyncer(TillProcess):
         def look() -> None:
             if life == self.life and self.running:
                 if self._known_changes != self.server.changes:
-                    self._speak = True
-                    self.wake()
+                    self._speak_soon()
                 self._poll()
 
         self.world.after(self.world.rng.uniform(*QUIET), look)
@@ -215,6 +234,32 @@ class TillSyncer(TillProcess):
         if heard.switched:
             self._speak = True  # one more, so that the Back Office shows what is applied here
         self.wake(self.world.rng.uniform(0.0, 0.05))
+        self._fetch()
+
+    # -- snapshot files ----------------------------------------------------------------------
+
+    def _fetch(self) -> None:
+        """Begin with the file that was offered, if there is one and nobody has."""
+        if self.engine is None or self.engine.offer is None or self._fetching:
+            return
+        self.say(f"fetches a snapshot of {self.engine.offer.rows} rows")
+        self._download = Download(
+            self.world, self.wire, self._fetcher, self.engine, self._while_fetching
+        )
+        self._download.go_on()
+
+    def _while_fetching(self, action: Callable[[], None]) -> None:
+        """In the till's process; a disk that fails ends the download, and what is offered stays offered."""
+
+        def go() -> None:
+            try:
+                action()
+            except (sqlite3.Error, OSError) as error:
+                self.say(f"stumbles over {error}")
+                self._speak = True
+                self.wake(self.world.rng.uniform(*RETRY))
+
+        self.guarded(go)
 
     def _tell(self, heard: Heard) -> None:
         """What an answer has changed, in words that stay the same whatever it took to get there."""

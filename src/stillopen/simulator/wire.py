@@ -11,7 +11,7 @@ from stillopen.simulator.world import World
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """``status`` 200 with a message, or a refusal with its ``code``."""
+    """``status`` 200 with a message, 206 with a part of a file, or a refusal with its ``code``."""
 
     status: int
     body: bytes = b""
@@ -20,9 +20,11 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Server(Protocol):
-    def handle(self, who: str, proof: str, body: bytes) -> Answer | None:
-        """None when nothing answers (it is down, or died over it)."""
-        ...
+    """Both answer None when nothing answers (it is down, or died over it)."""
+
+    def handle(self, who: str, proof: str, body: bytes) -> Answer | None: ...
+
+    def hand_out(self, who: str, proof: str, name: str, first: int, last: int) -> Answer | None: ...
 
 
 class Weather(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,26 +57,49 @@ class Wire:
         self, number: int, prepared: Prepared, answered: Callable[[int, Answer], None]
     ) -> None:
         """Send; what comes back comes to ``answered``, perhaps twice, late, or never."""
-        what = f"request {number}"
+        self._ask(
+            str(number),
+            prepared.body,
+            lambda body: self.server.handle(self.who, prepared.proof, body),
+            lambda answer: answered(number, answer),
+        )
+
+    def fetch(
+        self, name: str, proof: str, first: int, last: int, answered: Callable[[Answer], None]
+    ) -> None:
+        """Ask for a part of a snapshot file."""
+        self._ask(
+            f"for bytes {first}–{last}",
+            b"",
+            lambda _: self.server.hand_out(self.who, proof, name, first, last),
+            answered,
+        )
+
+    def _ask(
+        self,
+        what: str,
+        body: bytes,
+        handle: Callable[[bytes], Answer | None],
+        answered: Callable[[Answer], None],
+    ) -> None:
         if self.cut_up:
-            return self._lost(what, "cut_up" if not self.cut_down else "cut")
+            return self._lost(f"request {what}", "cut_up" if not self.cut_down else "cut")
 
         def arrive(body: bytes) -> None:
-            answer = self.server.handle(self.who, prepared.proof, body)
+            answer = handle(body)
             if answer is not None:
-                self._back(number, answer, answered)
+                self._back(what, answer, answered)
 
-        self._carry(what, prepared.body, arrive)
+        self._carry(f"request {what}", body, arrive)
 
-    def _back(self, number: int, answer: Answer, answered: Callable[[int, Answer], None]) -> None:
-        what = f"answer {number}"
+    def _back(self, what: str, answer: Answer, answered: Callable[[Answer], None]) -> None:
         if self.cut_down:
-            return self._lost(what, "cut_down" if not self.cut_up else "cut")
+            return self._lost(f"answer {what}", "cut_down" if not self.cut_up else "cut")
 
         def arrive(body: bytes) -> None:
-            answered(number, msgspec.structs.replace(answer, body=body))
+            answered(msgspec.structs.replace(answer, body=body))
 
-        self._carry(what, answer.body, arrive)
+        self._carry(f"answer {what}", answer.body, arrive)
 
     def _carry(self, what: str, body: bytes, arrive: Callable[[bytes], None]) -> None:
         world, weather = self.world, self.weather

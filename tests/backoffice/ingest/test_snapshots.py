@@ -61,7 +61,7 @@ def pull(till: Till, **other: object) -> Pull:
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """With a file for much fewer rows than usual."""
     monkeypatch.setattr(settings, "DIR", tmp_path)
-    monkeypatch.setattr(offers, "WORTH", GOODS - 10)
+    monkeypatch.setattr(offers, "worth", GOODS - 10)
     monkeypatch.setattr(snapshot_files, "NEWS", NEWS)
     return tmp_path / "snapshots"
 

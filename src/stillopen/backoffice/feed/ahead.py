@@ -14,7 +14,7 @@ def make_ahead() -> None:
     """A file for every account that is worth one and has none that is new enough; one that cannot be made is
     tried when a register asks for it. Opens read-only transactions of its own."""
     epoch = server_epoch()
-    heads = Head.objects.filter(scope=offers.SCOPE, seq__gt=offers.WORTH)
+    heads = Head.objects.filter(scope=offers.SCOPE, seq__gt=offers.worth)
     for account_id, seq in heads.values_list("account_id", "seq"):
         account = str(account_id)
         if snapshot_files.ready(account, epoch, seq) or not offers.is_large(account):

@@ -12,8 +12,11 @@ from stillopen.sync.snapshot import FORMAT, WORTH
 log = logging.getLogger(__name__)
 
 SCOPE = "account"
+#: Rows that make a file worth it for a register that has nothing yet. The simulator's shop is small; it puts
+#: smaller figures here.
+worth = WORTH
 #: A register that is behind by this many rows, and by half of what there is, is quicker with the file.
-FAR_BEHIND = 20_000
+far_behind = 20_000
 
 
 def offer(account: str, heads: Heads, pull: Pull) -> SnapshotOffer | None:
@@ -26,9 +29,9 @@ def offer(account: str, heads: Heads, pull: Pull) -> SnapshotOffer | None:
     behind = head.seq - (0 if fresh else _stands_at(pull))
     if FORMAT not in pull.formats or pull.staged or pull.repair:
         return None
-    if behind <= (WORTH if fresh else FAR_BEHIND):
+    if behind <= (worth if fresh else far_behind):
         return None
-    if not _is_worth_it(account, WORTH if fresh else 0, 0 if fresh else behind * 2):
+    if not _is_worth_it(account, worth if fresh else 0, 0 if fresh else behind * 2):
         return None
     try:
         file = make(account, heads.epoch, head.seq)
@@ -42,7 +45,7 @@ def offer(account: str, heads: Heads, pull: Pull) -> SnapshotOffer | None:
 
 def is_large(account: str) -> bool:
     """Whether a file is worth it for a register that has nothing yet."""
-    return _is_worth_it(account, WORTH, 0)
+    return _is_worth_it(account, worth, 0)
 
 
 def _stands_at(pull: Pull) -> int:

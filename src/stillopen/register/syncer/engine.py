@@ -361,7 +361,8 @@ class Engine:
     def behind(self) -> bool:
         """Whether the catalogue, or what arrived of the journal, is not known to be what the server has."""
         unknown = not register_side.is_confirmed(self.state, self._journal_end())
-        told = self.state.feed_behind or self._told
+        # A file that was taken is only the base of the next transfer.
+        told = self.state.feed_behind or self._told or self._took
         return bool(told or self.trouble or self.offer or self._wrong or unknown)
 
     # -- wishes ------------------------------------------------------------------------------
@@ -418,7 +419,7 @@ class Engine:
 
     def is_synced(self) -> bool:
         """``All data is synced``, as of the last answer."""
-        if self.trouble or self._wrong or self.offer is not None:
+        if self.trouble or self._wrong or self._took or self.offer is not None:
             return False
         not_applied = len(self._till.journal.sending.not_applied())
         return register_side.is_synced(self.state, self.outlook(), not_applied)

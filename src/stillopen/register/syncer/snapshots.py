@@ -29,6 +29,7 @@ FORMATS = (FORMAT,)
 #: Asked for at a time; a register that was revoked meanwhile gets no further one.
 PART = 4 * 1024 * 1024
 RETRY = 0.5  # seconds
+_LOOK = 0.1  # seconds from one look whether an exchange is over to the next
 _PIECE = 1024 * 1024
 #: The file may grow by this much while it is completed.
 _GROWTH = 1.25
@@ -125,9 +126,17 @@ class Fetcher:
     async def _try(self, download: Download, engine: Engine, wire: Callable[[], Wire]) -> bool:
         """Whether it is over, one way or the other."""
         offer = download.offer
+        signed = b""
 
-        def read(first: int, count: int) -> AsyncIterator[bytes]:
-            return wire().snapshot(offer.hash, engine.snapshot_proof(offer.hash), first, count)
+        async def read(first: int, count: int) -> AsyncIterator[bytes]:
+            nonlocal signed
+            # An exchange under way is about to change the nonce; what was signed with the one before it is refused.
+            while engine.state.in_flight:
+                await asyncio.sleep(_LOOK)
+            signed = engine.state.nonce
+            proof = engine.snapshot_proof(offer.hash)
+            async for piece in wire().snapshot(offer.hash, proof, first, count):
+                yield piece
 
         def progress(have: int) -> None:
             engine.staged = offer.rows * have // offer.size
@@ -136,15 +145,15 @@ class Fetcher:
         try:
             await download.run(read, progress)
         except WireError as error:
-            return self._failed(engine, error)
+            return self._failed(engine, error, nonce_moved=signed != engine.state.nonce)
         taken = await asyncio.to_thread(take, download, self._catalogue)
         self._misses = 0
         engine.took_snapshot(taken)
         return True
 
-    def _failed(self, engine: Engine, error: WireError) -> bool:
-        if error.cause is Cause.REFUSED_DEVICE:
-            self._speak()  # the nonce moved on meanwhile, or the device is no longer welcome
+    def _failed(self, engine: Engine, error: WireError, nonce_moved: bool) -> bool:
+        if error.cause is Cause.REFUSED_DEVICE and not nonce_moved:
+            self._speak()  # the Back Office knows another nonce, or the device is no longer welcome
         if error.cause is not Cause.NONSENSE:
             return False
         self._misses += 1
