@@ -23,7 +23,7 @@ from starlette.routing import Route
 from stillopen.demo.line import Line
 from stillopen.domain.errors import DomainError
 from stillopen.register.clock import SystemClock
-from stillopen.register.syncer import service, wire
+from stillopen.register.syncer import listener, service, wire
 from stillopen.register.syncer.service import Syncer
 from stillopen.register.till import Till
 from stillopen.register.usecases.open_drawer import open_drawer
@@ -201,6 +201,29 @@ async def test_a_cut_line_is_red_within_five_seconds_and_back_within_two(b: Benc
     await b.line.mend()
     assert await b.synced(2) < 2
     assert [e.seq for e in b.cloud.server.entries] == list(range(1, b.till.journal.head().seq + 1))
+
+
+@story
+async def test_the_limits_of_the_indicator_are_the_registers_settings(b: Bench) -> None:
+    """In force as they arrive; a stream that is silent, and what is under way, are borne as long."""
+    dead, crawl = listener._DEAD, service._CRAWL
+    listener._DEAD, service._CRAWL = 1.0, 3.0
+    try:
+        await b.until(lambda: b.cloud.pokes, 3)
+        patient = records.RegisterSettings(name="R1", yellow_after=5.0, red_after=6.5)
+        b.cloud.publish([(SCOPES[2], REGISTER, patient)])
+        await b.until(lambda: b.till.catalogue.register_settings() == patient, 3)
+        await asyncio.sleep(2 * b.cloud.heartbeat)
+        await b.synced()
+        b.line.cut()
+        b.act()
+        assert await b.until(lambda: b.state is not LineState.CONNECTED, 6) > 4
+        assert b.state is LineState.RECONNECTING
+        assert await b.until(lambda: b.state is LineState.OFFLINE, 3) > 1
+    finally:
+        listener._DEAD, service._CRAWL = dead, crawl
+    await b.line.mend()
+    await b.synced(3)
 
 
 @story

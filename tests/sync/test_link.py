@@ -19,8 +19,17 @@ from stillopen.sync.link import (
     probe_due,
     probing,
 )
+from stillopen.sync.records import RegisterSettings, decode
 
 T = Thresholds()
+
+
+def test_a_record_without_limits_means_the_usual_ones() -> None:
+    """Of an older Back Office, and of one where nobody chose others."""
+    record = decode(b'{"kind":"register_settings","name":"R1"}')
+    assert isinstance(record, RegisterSettings)
+    usual = (T.yellow_after, T.red_after, T.probe_every)
+    assert (record.yellow_after, record.red_after, record.probe_every) == usual
 
 
 def test_a_cut_line_is_yellow_then_red_within_five_seconds() -> None:

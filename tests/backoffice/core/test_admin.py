@@ -28,6 +28,7 @@ from stillopen.backoffice.catalogue.verbs import (
     schedule_price,
 )
 from stillopen.backoffice.devices import verbs
+from stillopen.backoffice.devices.line_times import USUAL
 from stillopen.domain.pricing import Price
 from tests.backoffice.core.conftest import PASSWORD
 from tests.backoffice.core.seen import on_sqlite, seen
@@ -278,7 +279,13 @@ def test_the_options_of_a_register_take_effect_at_once(
     address = f"/admin/devices/register/{register.id}/change/"
     assert boss.post(address, {"several_employees": "on"}).status_code == 302
     settings = seen(shop, "register_settings", f"register:{register.id}")[register.id]
-    assert settings.several_employees
+    assert settings.several_employees and settings.yellow_after == USUAL.yellow_after
+
+    assert "more than 10" in str(problems(boss.post(address, {"yellow_after": "10"})))
+    assert boss.post(address, {"yellow_after": "10", "red_after": "20"}).status_code == 302
+    settings = seen(shop, "register_settings", f"register:{register.id}")[register.id]
+    assert (settings.yellow_after, settings.red_after) == (10.0, 20.0)
+    assert 'value="10.0"' in boss.get(address).content.decode()
 
 
 def test_a_token_is_shown_once(shop: Account, boss: Client) -> None:

@@ -1,5 +1,6 @@
 """Registers: license keys, activation, revoking, unblocking."""
 
+import math
 import secrets
 from datetime import timedelta
 
@@ -10,13 +11,15 @@ from stillopen.backoffice.accounts.models import Account, Store, User
 from stillopen.backoffice.accounts.opening import open_store
 from stillopen.backoffice.devices import verbs
 from stillopen.backoffice.devices.activation import activate
+from stillopen.backoffice.devices.line_times import LineTimes, line_times
 from stillopen.backoffice.devices.models import Epoch, Register
 from stillopen.backoffice.devices.scopes import scopes_of
-from stillopen.backoffice.feed.models import Pulse
+from stillopen.backoffice.feed.models import Published, Pulse
 from stillopen.domain.ids import receipt_number
+from stillopen.sync import records
 from stillopen.sync.lineage import server_label as label
 from stillopen.sync.messages import ActivateAnswer, ActivateRequest
-from tests.backoffice.core.seen import refused, seen
+from tests.backoffice.core.seen import on_sqlite, refused, seen
 
 KEY, OTHER_KEY = secrets.token_bytes(32), secrets.token_bytes(32)
 EPOCH, NEXT_EPOCH = "0" * 32, "1" * 32
@@ -155,6 +158,52 @@ def test_unblocking_and_options_reach_the_register_at_once(shop: Account, store:
     verbs.change_options(register, several_employees=True, user=None)
     settings = seen(shop, "register_settings", scope)[register.id]
     assert settings.several_employees and settings.unblock == second
+
+
+def test_the_limits_of_the_indicator_are_options(shop: Account, store: Store) -> None:
+    register, _ = verbs.add_register(store, "R1", None)
+    row = Published.objects.get(kind="register_settings", record=register.id)
+    # As it was published before they could be chosen.
+    assert bytes(row.payload) == records.encode(records.RegisterSettings(name="R1"))
+    verbs.change_options(register, several_employees=False, times=LineTimes(), user=None)
+    assert Published.objects.get(record=register.id).seq == row.seq
+
+    times = LineTimes(yellow_after=5.0, red_after=9.5, probe_every=2.0)
+    verbs.change_options(register, several_employees=False, times=times, user=None)
+    settings = seen(shop, "register_settings", f"register:{register.id}")[register.id]
+    assert (settings.yellow_after, settings.red_after, settings.probe_every) == (5.0, 9.5, 2.0)
+    verbs.change_options(register, several_employees=True, user=None)
+    assert line_times(register) == times, "what is not named stays"
+
+    verbs.change_options(
+        register, several_employees=True, times=LineTimes(red_after=9.0), user=None
+    )
+    assert (register.yellow_after, register.red_after, register.probe_every) == (None, 9.0, None)
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"yellow_after": 2.1}, "2.2 to 60 seconds"),
+        ({"yellow_after": 60.5, "red_after": 100.0}, "2.2 to 60 seconds"),
+        ({"yellow_after": math.nan}, "2.2 to 60 seconds"),
+        ({"yellow_after": 5.0}, "more than 5 and at most 120"),
+        ({"red_after": 2.6}, "later than Reconnecting"),
+        ({"red_after": math.inf}, "at most 120"),
+        ({"probe_every": 0.0}, "0.5 to 10 seconds"),
+        ({"probe_every": 11.0}, "0.5 to 10 seconds"),
+    ],
+)
+def test_limits_that_no_till_could_keep_are_refused(
+    store: Store, changes: dict[str, float], words: str
+) -> None:
+    register, _ = verbs.add_register(store, "R1", None)
+    times, change = LineTimes(**changes), verbs.change_options
+    error = refused("bad_seconds", change, register, several_employees=True, times=times, user=None)
+    assert words in error.message
+    register.refresh_from_db()
+    assert not register.several_employees and line_times(register) == LineTimes()
 
 
 def test_names_that_fit_into_receipt_numbers(shop: Account, store: Store) -> None:

@@ -165,6 +165,25 @@ def test_unblocking_and_options_reach_the_register(market: Market, owner: Visito
     assert isinstance(third, records.RegisterSettings) and not third.several_employees
 
 
+def test_the_limits_of_the_indicator_reach_the_register(market: Market, owner: Visitor) -> None:
+    seller = market.seller()
+    address = f"/registers/{seller.register.id}"
+    page = owner.get(address)
+    assert 'name="yellow_after" value="2.6"' in page and 'name="red_after" value="4.2"' in page
+    owner.post(f"{address}/options", yellow_after="5,5", red_after="12", probe_every="")
+    first = published("register_settings", seller.register.id)
+    assert isinstance(first, records.RegisterSettings)
+    assert (first.yellow_after, first.red_after, first.probe_every) == (5.5, 12.0, 1.0)
+    assert 'name="yellow_after" value="5.5"' in owner.get(address)
+
+    typed = {"several_employees": "on", "yellow_after": "20", "red_after": "soon"}
+    page = owner.post(f"{address}/options", 422, **typed)
+    assert "more than 20 and at most 120 seconds" in text(page)
+    assert 'name="several_employees" checked' in page and 'name="red_after" value="soon"' in page
+    assert f'hx-get="{address}"' in page, "the rest of it goes on being fresh"
+    assert published("register_settings", seller.register.id) == first
+
+
 def test_a_new_employee_is_at_the_registers_at_once(market: Market, owner: Visitor) -> None:
     role = str(market.employees[0].role_id)
     form = {"name": "Noor", "last_name": "Haddad", "pin": "4821", "code": "", "role": role}

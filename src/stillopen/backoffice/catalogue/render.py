@@ -17,6 +17,7 @@ from stillopen.backoffice.catalogue.models import (
     QuickKeys,
     TaxRate,
 )
+from stillopen.backoffice.devices.line_times import line_times
 from stillopen.backoffice.devices.models import Register
 from stillopen.backoffice.devices.scopes import register_scope, store_scope
 from stillopen.backoffice.feed.publish import ACCOUNT_SCOPE, RecordChange
@@ -119,10 +120,14 @@ def _store_settings(store: Store) -> records.StoreSettings:
 
 
 def _register_settings(register: Register) -> records.RegisterSettings:
+    times = line_times(register)
     return records.RegisterSettings(
         name=register.name,
         several_employees=register.several_employees,
         unblock=str(register.unblock) if register.unblock else None,
+        yellow_after=times.yellow_after,
+        red_after=times.red_after,
+        probe_every=times.probe_every,
     )
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -10,15 +11,40 @@ from unfold.decorators import display
 from stillopen.backoffice.accounts.models import Store
 from stillopen.backoffice.administration.base import AccountAdmin, AccountForm, mark, user_of
 from stillopen.backoffice.devices import verbs
+from stillopen.backoffice.devices.line_times import (
+    USUAL,
+    LineTimes,
+    check_line_times,
+    line_times,
+    times_of,
+)
 from stillopen.backoffice.devices.models import Register
+from stillopen.domain.errors import DomainError
 from stillopen.domain.permission import Permission
+
+_TIMES = LineTimes.__struct_fields__
 
 
 class RegisterForm(AccountForm):
     class Meta:
         model = Register
-        fields = ("several_employees",)
-        help_texts = {"several_employees": "The PIN pad comes up as soon as a sale is paid."}
+        fields = ("several_employees", *_TIMES)
+        help_texts = {
+            "several_employees": "The PIN pad comes up as soon as a sale is paid.",
+            "yellow_after": f"Seconds without a sign of life; left empty, {USUAL.yellow_after:g}.",
+            "red_after": f"Seconds without a sign of life; left empty, {USUAL.red_after:g}.",
+            "probe_every": f"Seconds; left empty, {USUAL.probe_every:g}.",
+        }
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        chosen = {name: self.cleaned_data.get(name) for name in _TIMES}
+        if not self.errors:
+            try:
+                check_line_times(times_of(chosen))
+            except DomainError as error:
+                raise forms.ValidationError(error.message, error.code) from error
+        return cleaned
 
 
 @admin.register(Register)
@@ -32,7 +58,7 @@ class RegisterAdmin(AccountAdmin):
     list_select_related = ("store",)
     readonly_fields = ("store", "name", "state", "device_name", "software", "last_seen_at")
     fieldsets = (
-        ("Options, in force at once", {"fields": ("several_employees",)}),
+        ("Options, in force at once", {"fields": ("several_employees", *_TIMES)}),
         ("Register", {"fields": (("store", "name"), "state")}),
         ("Device", {"fields": ("device_name", "software", "last_seen_at")}),
     )
@@ -55,4 +81,9 @@ class RegisterAdmin(AccountAdmin):
         """Nothing yet: the verb below stores and publishes the options, outside this transaction."""
 
     def after_saving(self, request: HttpRequest, row: Any) -> None:
-        verbs.change_options(row, several_employees=row.several_employees, user=user_of(request))
+        verbs.change_options(
+            row,
+            several_employees=row.several_employees,
+            times=line_times(row),
+            user=user_of(request),
+        )

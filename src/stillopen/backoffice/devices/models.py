@@ -24,6 +24,10 @@ class Register(models.Model):
     # options
     several_employees = models.BooleanField("Sign out after each sale", default=False)
     unblock = models.UUIDField(null=True, editable=False)
+    # of the line's indicator, in seconds; None: as usual (devices/line_times.py)
+    yellow_after = models.FloatField("Show Reconnecting after", null=True, blank=True)
+    red_after = models.FloatField("Show Offline after", null=True, blank=True)
+    probe_every = models.FloatField("Try a lost line every", null=True, blank=True)
     # device
     public_key = models.BinaryField(null=True, editable=False)
     fingerprint = models.CharField(max_length=100, blank=True, editable=False)

@@ -14,11 +14,14 @@ from stillopen.backoffice.catalogue.drafts import record_change
 from stillopen.backoffice.catalogue.editing import storing
 from stillopen.backoffice.catalogue.publishing import publish_now
 from stillopen.backoffice.devices import licensing
+from stillopen.backoffice.devices.line_times import LineTimes, check_line_times, set_line_times
 from stillopen.backoffice.devices.models import Register
 from stillopen.backoffice.feed.publish import beat
 from stillopen.domain.errors import DomainError
 from stillopen.domain.ids import check_code
 from stillopen.domain.permission import Permission
+
+_OPTIONS = ("several_employees", *LineTimes.__struct_fields__)
 
 
 def add_register(store: Store, name: str, user: User | None) -> tuple[Register, str]:
@@ -96,15 +99,28 @@ def unblock(register: Register, user: User | None) -> None:
     _at_once(register, user)
 
 
-def change_options(register: Register, *, several_employees: bool, user: User | None) -> None:
-    """The options of one register; they reach it at once."""
+def change_options(
+    register: Register,
+    *,
+    several_employees: bool,
+    times: LineTimes | None = None,
+    user: User | None,
+) -> None:
+    """The options of one register; they reach it at once. Without ``times`` those of its indicator stay.
+
+    Errors: ``bad_seconds``, ``not_permitted``.
+    """
     _check(register, user)
+    if times is not None:
+        check_line_times(times)
     with transaction.atomic():
         row = _locked(register)
         row.several_employees = several_employees
-        row.save(update_fields=["several_employees"])
+        if times is not None:
+            set_line_times(row, times)
+        row.save(update_fields=_OPTIONS)
         _note(row, "options changed", user)
-    register.several_employees = several_employees
+    register.refresh_from_db(fields=_OPTIONS)
     _at_once(register, user)
 
 

@@ -1,5 +1,6 @@
 """Reading what people typed into forms and searches."""
 
+import math
 from uuid import UUID
 
 from django.http import HttpRequest
@@ -17,6 +18,14 @@ def typed(request: HttpRequest, name: str) -> str:
 def typed_money(text: str, currency: str) -> int:
     """``3.99`` or ``3,99`` (major units, also below zero) to minor units; ``DomainError bad_amount``."""
     return parse_major(point_for_comma(text), currency)
+
+
+def typed_seconds(text: str) -> float:
+    """``2.6`` or ``2,6``; NaN, which lies within no bounds, for what is not a number."""
+    try:
+        return float(point_for_comma(text))
+    except ValueError:
+        return math.nan
 
 
 def parse_id(text: str) -> UUID | None:

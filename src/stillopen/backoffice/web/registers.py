@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from stillopen.backoffice.devices import verbs
+from stillopen.backoffice.devices.line_times import LineTimes, line_times
 from stillopen.backoffice.devices.models import Register
 from stillopen.backoffice.reports.journals import (
     former_devices,
@@ -19,7 +20,7 @@ from stillopen.backoffice.reports.paging import read_page
 from stillopen.backoffice.reports.registers import LiveRegister, live_registers
 from stillopen.backoffice.reports.shifts import NEWEST_SHIFTS, find_shifts
 from stillopen.backoffice.web.access import Viewer, page
-from stillopen.backoffice.web.fields import parse_id, required, typed
+from stillopen.backoffice.web.fields import parse_id, required, typed, typed_seconds
 from stillopen.backoffice.web.frame import show
 from stillopen.domain.errors import DomainError
 from stillopen.domain.permission import Permission
@@ -34,12 +35,19 @@ def registers(request: HttpRequest, viewer: Viewer) -> HttpResponse:
 
 @page(Permission.BO_REPORTS)
 def register(request: HttpRequest, viewer: Viewer, register_id: UUID) -> HttpResponse:
-    till = _till(viewer, register_id)
-    recent = read_page(find_shifts(viewer.sight, str(register_id)), NEWEST_SHIFTS, None, 5)
+    return _show(request, viewer, _till(viewer, register_id))
+
+
+def _show(
+    request: HttpRequest, viewer: Viewer, till: LiveRegister, problem: str = "", status: int = 200
+) -> HttpResponse:
+    """The page; a form of options with a mistake in it comes back as it was typed."""
+    recent = read_page(find_shifts(viewer.sight, str(till.register.id)), NEWEST_SHIFTS, None, 5)
     return show(
         request,
         viewer,
         "register",
+        status=status,
         till=till,
         register=till.register,
         shifts=recent.rows,
@@ -47,7 +55,25 @@ def register(request: HttpRequest, viewer: Viewer, register_id: UUID) -> HttpRes
         formers=former_devices(till.register),
         strange=strange_machine(till.register),
         may_manage=viewer.may(Permission.BO_REGISTERS),
+        form=_typed_options(request) if problem else _options_of(till.register),
+        usual=_seconds(LineTimes()),
+        problem=problem,
     )
+
+
+def _options_of(register: Register) -> dict[str, str]:
+    several = "on" if register.several_employees else ""
+    return {"several_employees": several, **_seconds(line_times(register))}
+
+
+def _typed_options(request: HttpRequest) -> dict[str, str]:
+    names = ("several_employees", *LineTimes.__struct_fields__)
+    return {name: typed(request, name) for name in names}
+
+
+def _seconds(times: LineTimes) -> dict[str, str]:
+    """As they are typed: ``2.6``."""
+    return {name: f"{getattr(times, name):g}" for name in LineTimes.__struct_fields__}
 
 
 def _till(viewer: Viewer, register_id: UUID) -> LiveRegister:
@@ -128,8 +154,17 @@ def new_license(request: HttpRequest, viewer: Viewer, register_id: UUID) -> Http
 @require_POST
 @page(Permission.BO_REGISTERS)
 def options(request: HttpRequest, viewer: Viewer, register_id: UUID) -> HttpResponse:
-    register = _register(viewer, register_id)
-    several = typed(request, "several_employees") == "on"
-    verbs.change_options(register, several_employees=several, user=viewer.user)
+    till = _till(viewer, register_id)
+    register, form = till.register, _typed_options(request)
+    several = form.pop("several_employees") == "on"
+    chosen = {name: typed_seconds(text) for name, text in form.items() if text}
+    try:
+        verbs.change_options(
+            register, several_employees=several, times=LineTimes(**chosen), user=viewer.user
+        )
+    except DomainError as error:
+        if error.code != "bad_seconds":
+            raise
+        return _show(request, viewer, till, error.message, 422)
     messages.success(request, f"The options of {register} are on their way to it.")
     return HttpResponseRedirect(f"/registers/{register_id}")

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 
 from stillopen.register.syncer.engine import Engine
 from stillopen.register.syncer.linewatch import LineWatch
@@ -20,6 +20,8 @@ _AT_ONCE = 1.0
 _SOON = 2.0
 _UNKNOWN_TRIP = 0.3
 _LIVE_WITHIN = 2.0  # seconds
+#: A stream that is silent for this long has ended, also where exchanges beside it prove the line.
+_DEAD = 10.0
 
 
 class Listener:
@@ -128,7 +130,7 @@ class Listener:
                 first = await anext(events, None)
             if first is not None:
                 self._take(first)
-                async for event in events:
+                while (event := await self._next(events)) is not None:
                     self._take(event)
         except TimeoutError:
             self._silent = True
@@ -143,6 +145,15 @@ class Listener:
             await events.aclose()
         self._line.broke_off()
         self._broke_off()
+
+    async def _next(self, events: AsyncGenerator[str, None]) -> str | None:
+        """The next event, None at the end. Where yellow is to come late, silence is borne as long."""
+        patience = max(_DEAD, self._line.limits().yellow_after + 4 * self._trip())
+        try:
+            async with asyncio.timeout(patience):
+                return await anext(events, None)
+        except TimeoutError:
+            raise WireError(Cause.TIMEOUT) from None
 
     def _broke_off(self) -> None:
         now = self._line.now()

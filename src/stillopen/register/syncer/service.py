@@ -25,7 +25,7 @@ from stillopen.register.syncer.wire import Answered, Wire, WireError
 from stillopen.register.till import SyncResult, Till
 from stillopen.sync import register_side
 from stillopen.sync.codec import BadMessage
-from stillopen.sync.link import Cause, LineState
+from stillopen.sync.link import Cause, LineState, Thresholds
 from stillopen.sync.quality import expected
 
 _log = logging.getLogger(__name__)
@@ -310,8 +310,11 @@ class Syncer:
         """An exchange of which nothing comes, though the line is proven by all else."""
         if self._flight is None or self._flight.done():
             return
-        late = self._line.now() > max(self._overdue, self._moved_at + _CRAWL)
-        if late and self._line.state() is LineState.CONNECTED:
+        now = self._line.now()
+        late = now > max(self._overdue, self._moved_at + _CRAWL)
+        # Green alone proves nothing where yellow is to come late.
+        proven = self._line.proven_since(now - Thresholds().yellow_after)
+        if late and proven and self._line.state() is LineState.CONNECTED:
             self._crawled = True
             self._flight.cancel()
 

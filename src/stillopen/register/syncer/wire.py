@@ -188,10 +188,12 @@ class Wire:
         return [event for line in body.splitlines() if (event := _event(line))]
 
     async def pokes(self, proof: str) -> AsyncGenerator[str, None]:
-        """The names of the stream's events as they come, heartbeats among them."""
+        """The names of the stream's events as they come, heartbeats among them. How long silence is borne
+        is for whoever listens to say."""
+        patience = httpx.Timeout(10.0, read=None)
         try:
             async with self._client.stream(
-                "GET", "/sync/v1/poke", headers={HEADER: proof}, timeout=httpx.Timeout(10.0)
+                "GET", "/sync/v1/poke", headers={HEADER: proof}, timeout=patience
             ) as answer:
                 self._check(answer)
                 rest = b""
