@@ -13,7 +13,7 @@ from stillopen.backoffice.ingest.resolve import Decider, settle
 from stillopen.backoffice.ingest.retry import Retried, retry_all, retry_exception
 from stillopen.backoffice.ingest.unknown import create, map_to
 from stillopen.backoffice.ledger.models import Receipt, Shift
-from stillopen.backoffice.reports.exceptions import come_after_revocation, read_cases
+from stillopen.backoffice.reports.exceptions import Together, come_after_revocation, read_cases
 from stillopen.backoffice.stock.models import Level, Movement
 from stillopen.domain.errors import DomainError
 from stillopen.sync import facts
@@ -154,9 +154,10 @@ def test_the_sales_of_a_stolen_till_can_be_left_out(till: Till) -> None:
     till.sell(200)
     till.send()
     assert only("after_revocation").message.startswith("2 entries arrived")
-    assert come_after_revocation(only("after_revocation")) == (2, 300)
+    item = only("after_revocation")
+    assert come_after_revocation([item]) == {item.id: Together(2, 300)}
     fix("after_revocation", "set_aside")
-    assert come_after_revocation(only("after_revocation")) == (0, 0)
+    assert come_after_revocation([only("after_revocation")]) == {}
     assert (states(), open_codes(), Receipt.objects.count()) == ([], [], 0)
     till.sell(300)
     till.send([till.entries[-1]])

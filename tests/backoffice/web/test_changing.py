@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import msgspec
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from stillopen.backoffice.accounts.models import Employee
 from stillopen.backoffice.catalogue.verbs import change_product
@@ -248,6 +250,22 @@ def test_exceptions_show_the_raw_fact_and_can_be_tried_again(
     assert "settled already" in owner.post(f"/exceptions/{seen.id}/retry")
     assert "could still not be applied" in owner.post("/exceptions/retry")
     assert badge(owner.get("/exceptions")) == "1"
+
+
+def test_what_came_after_a_revocation_is_listed_as_a_whole(market: Market, owner: Visitor) -> None:
+    cup = market.products[0]
+    for name, sales in (("R1", 3), ("R2", 1)):
+        seller = market.seller(name)
+        Register.objects.filter(id=seller.register.id).update(state=Register.State.REVOKED)
+        for _ in range(sales):
+            seller.sell(NOON, [(cup, "1")])
+        seller.send(NOON)
+        with CaptureQueriesContext(connection) as asked:
+            page = text(owner.get("/exceptions"))
+        read = [query for query in asked if '"ingest_entry"."code" =' in query["sql"]]
+        assert len(read) == 1, "one for all rows"
+    assert "S1-R1 S1-R1-000001 one of 3 entries €10.50" in page
+    assert "S1-R2 S1-R2-000001 €3.50" in page
 
 
 def badge(html: str) -> str:

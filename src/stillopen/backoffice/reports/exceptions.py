@@ -1,5 +1,6 @@
 """Exceptions as people read them: most urgent first, with what the entry behind each says."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -45,6 +46,14 @@ class Said:
     amount: int | None = None
     employee: str = ""
     occurred_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Together:
+    """All that one decision is about: how many entries of the register wait for it, Σ totals of its sales."""
+
+    entries: int
+    worth: int  # minor units
 
 
 @dataclass(frozen=True)
@@ -134,16 +143,23 @@ def get_exception(scope: Scope, exception: UUID) -> Filed:
     return read_cases([item])[0]
 
 
-def come_after_revocation(item: ExceptionItem) -> tuple[int, int]:
-    """All that one decision is about: how many entries of the register wait for it, Σ totals of its sales."""
-    if item.code != AFTER_REVOCATION or item.resolved_at is not None:
-        return 0, 0
+def come_after_revocation(items: Iterable[ExceptionItem]) -> dict[UUID, Together]:
+    """Of those ``items`` of one account that are open and about what came after a revocation, by their ids."""
+    about = [x for x in items if x.code == AFTER_REVOCATION and x.resolved_at is None]
+    if not about:
+        return {}
     rows = Entry.objects.exclude(status=APPLIED).filter(
-        account_id=item.account_id, register_id=item.register_id, code=AFTER_REVOCATION
+        account_id=about[0].account_id,
+        register_id__in={x.register_id for x in about},
+        code=AFTER_REVOCATION,
     )
-    bodies = [fixes.read_body(e) for e in rows.iterator(200)]
-    sales = (_of_payload(b)[1] for b in bodies if b is not None and b.kind == "sale")
-    return len(bodies), sum(total or 0 for total in sales)
+    entries, worth = Counter[UUID](), Counter[UUID]()
+    for entry in rows.iterator(200):
+        entries[entry.register_id] += 1
+        body = fixes.read_body(entry)
+        if body is not None and body.kind == "sale":
+            worth[entry.register_id] += _of_payload(body)[1] or 0
+    return {x.id: Together(entries[x.register_id], worth[x.register_id]) for x in about}
 
 
 def held_receipts(scope: Scope, number: str) -> list[str]:
