@@ -3,15 +3,18 @@
 import asyncio
 import http.server
 import json
+import socketserver
 import stat
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from stillopen.domain.errors import DomainError
+from stillopen.register import asking
 from stillopen.register.keys import load_device
 from stillopen.register.store.identity import Identity
 from stillopen.register.till import Till
@@ -141,6 +144,53 @@ def test_what_answers_must_be_a_back_office(tmp_path: Path, peer: Peer, reply: R
             ask(till, peer)
         assert refused.value.code == "not_a_backoffice"
         assert till.identity is None
+
+
+@contextmanager
+def pouring(head: bytes, piece: bytes, pause: float) -> Iterator[tuple[str, list[int]]]:
+    """A server whose answer never ends: its address, and how many bytes of it each caller took."""
+    taken: list[int] = []
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(65536)
+            taken.append(0)
+            with suppress(OSError):
+                self.request.sendall(head)
+                while taken[-1] < 256 * 1024 * 1024:
+                    self.request.sendall(piece)
+                    taken[-1] += len(piece)
+                    time.sleep(pause)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}", taken
+        server.shutdown()
+
+
+@pytest.mark.parametrize("status", [200, 409])
+def test_an_answer_without_end_is_no_back_office(tmp_path: Path, status: int) -> None:
+    head = f"HTTP/1.1 {status} So\r\n\r\n".encode()
+    with pouring(head, bytes(64 * 1024), 0) as (url, taken), closing(Till.open(tmp_path)) as till:
+        with pytest.raises(DomainError) as refused:
+            asyncio.run(activate(till, url, "AB12-CD34", "KEY-1"))
+        assert refused.value.code == "not_a_backoffice" and till.identity is None
+        assert taken[0] < 16 * 1024 * 1024, "no more than the system's buffers hold"
+
+
+@pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: "])
+def test_an_answer_that_drips_ends_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, head: bytes
+) -> None:
+    """Each byte comes well before anybody would call it silence."""
+    monkeypatch.setattr(asking, "WITHIN", 1.0)
+    with pouring(head, b"x", 0.1) as (url, _), closing(Till.open(tmp_path)) as till:
+        began = time.monotonic()
+        with pytest.raises(DomainError) as refused:
+            asyncio.run(activate(till, url, "AB12-CD34", "KEY-1"))
+        assert refused.value.code == "offline" and till.identity is None
+        assert 1.0 <= time.monotonic() - began < 5.0
 
 
 @pytest.mark.parametrize(

@@ -8,15 +8,15 @@ import msgspec
 
 from stillopen import __version__
 from stillopen.domain.errors import DomainError
+from stillopen.register.asking import NoAnswer, Short, TooLong, ask
 from stillopen.register.keys import save_device
 from stillopen.register.store.identity import Identity
 from stillopen.register.till import Till
 from stillopen.register.usecases.new_epoch import take_label
-from stillopen.sync.codec import CONTENT_TYPE, BadMessage, pack, unpack
+from stillopen.sync.codec import BadMessage, pack, unpack
 from stillopen.sync.messages import ActivateAnswer, ActivateRequest, Refusal
 
 PATH = "/sync/v1/activate"
-TIMEOUT = 15.0  # seconds
 
 
 def check_url(url: str, insecure_http: bool = False) -> str:
@@ -55,8 +55,8 @@ async def activate(
 ) -> Identity:
     """Ask the Back Office at ``backoffice`` (base URL) to take this device's key for the license.
 
-    Errors: ``bad_url``, ``tls_required``, ``offline``, ``already_activated`` (as another register),
-    and what the Back Office says: ``license_in_use``, ``unknown_license``, ``revoked`` …
+    Errors: ``bad_url``, ``tls_required``, ``offline``, ``not_a_backoffice``, ``already_activated`` (as another
+    register), and what the Back Office says: ``license_in_use``, ``unknown_license``, ``revoked`` …
     """
     url = check_url(backoffice, insecure_http)
     request = activation_request(till, account, license_key)
@@ -81,20 +81,18 @@ def activation_request(till: Till, account: str, license_key: str) -> ActivateRe
 
 
 async def _ask(url: str, request: ActivateRequest) -> ActivateAnswer:
+    loopback = is_loopback(urlsplit(url).hostname or "")
     try:
-        async with httpx.AsyncClient(
-            timeout=TIMEOUT, trust_env=not is_loopback(urlsplit(url).hostname or "")
-        ) as client:
-            answer = await client.post(
-                url + PATH, content=pack(request), headers={"Content-Type": CONTENT_TYPE}
-            )
-    except httpx.HTTPError as error:
+        answer = await ask(url + PATH, pack(request), loopback)
+    except NoAnswer as error:
         raise DomainError(
             "offline",
             f"The Back Office at {url} does not answer. Activation needs the line.",
-            cause=type(error).__name__,
+            cause=str(error),
         ) from error
-    if answer.status_code != 200:
+    except TooLong:
+        raise _not_a_backoffice(url) from None
+    if answer.status != httpx.codes.OK:
         raise _refused(url, answer)
     try:
         return unpack(answer.content, ActivateAnswer)
@@ -102,7 +100,7 @@ async def _ask(url: str, request: ActivateRequest) -> ActivateAnswer:
         raise _not_a_backoffice(url) from None
 
 
-def _refused(url: str, answer: httpx.Response) -> DomainError:
+def _refused(url: str, answer: Short) -> DomainError:
     try:
         refusal = msgspec.json.decode(answer.content, type=Refusal)
     except msgspec.DecodeError:

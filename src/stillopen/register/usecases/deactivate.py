@@ -8,18 +8,18 @@ import msgspec
 
 from stillopen.domain.errors import DomainError
 from stillopen.domain.permission import Permission
+from stillopen.register.asking import NoAnswer, TooLong, ask
 from stillopen.register.keys import new_device, save_device
 from stillopen.register.session import Session
 from stillopen.register.store.identity import Identity
 from stillopen.register.till import Till
 from stillopen.register.usecases.activate import is_loopback
 from stillopen.register.usecases.new_epoch import begin_epoch
-from stillopen.sync.codec import CONTENT_TYPE, BadMessage, pack, unpack
+from stillopen.sync.codec import BadMessage, pack, unpack
 from stillopen.sync.messages import DeactivateAnswer, DeactivateRequest, Refusal
 from stillopen.sync.proof import DEACTIVATE, HEADER, sign
 
 PATH = "/sync/v1/deactivate"
-TIMEOUT = 15.0  # seconds
 _TRIES = 4  # an exchange may come in between and change the nonce
 
 
@@ -62,20 +62,17 @@ async def _ask(till: Till, identity: Identity) -> None:
     nonce = b""
     loopback = is_loopback(httpx.URL(identity.backoffice).host)
     try:
-        async with httpx.AsyncClient(timeout=TIMEOUT, trust_env=not loopback) as client:
-            for _ in range(_TRIES):
-                body, headers = _signed(till, identity, nonce)
-                answer = await client.post(
-                    identity.backoffice + PATH, content=body, headers=headers
-                )
-                if answer.status_code == httpx.codes.OK:
-                    unpack(answer.content, DeactivateAnswer)
-                    return
-                refusal = msgspec.json.decode(answer.content, type=Refusal)
-                if refusal.code != "stale_nonce":
-                    raise DomainError(refusal.code, refusal.message, **refusal.details)
-                nonce = bytes.fromhex(str(refusal.details["nonce"]))
-    except (httpx.HTTPError, msgspec.DecodeError, BadMessage) as error:
+        for _ in range(_TRIES):
+            body, proof = _signed(till, identity, nonce)
+            answer = await ask(identity.backoffice + PATH, body, loopback, **{HEADER: proof})
+            if answer.status == httpx.codes.OK:
+                unpack(answer.content, DeactivateAnswer)
+                return
+            refusal = msgspec.json.decode(answer.content, type=Refusal)
+            if refusal.code != "stale_nonce":
+                raise DomainError(refusal.code, refusal.message, **refusal.details)
+            nonce = bytes.fromhex(str(refusal.details["nonce"]))
+    except (NoAnswer, TooLong, msgspec.DecodeError, BadMessage) as error:
         raise _offline() from error
     raise _offline()
 
@@ -84,7 +81,8 @@ def _offline() -> DomainError:
     return DomainError("offline", "The Back Office cannot be reached; deactivating needs the line.")
 
 
-def _signed(till: Till, identity: Identity, nonce: bytes) -> tuple[bytes, dict[str, str]]:
+def _signed(till: Till, identity: Identity, nonce: bytes) -> tuple[bytes, str]:
+    """The request, and what proves it."""
     head = till.journal.head()
     body = pack(
         DeactivateRequest(
@@ -97,8 +95,7 @@ def _signed(till: Till, identity: Identity, nonce: bytes) -> tuple[bytes, dict[s
         )
     )
     signature = sign(till.device.key, DEACTIVATE, nonce, body)
-    headers = {"Content-Type": CONTENT_TYPE, HEADER: f"{identity.register}:{signature.hex()}"}
-    return body, headers
+    return body, f"{identity.register}:{signature.hex()}"
 
 
 def forget(till: Till) -> None:
