@@ -4,6 +4,7 @@ import shutil
 import statistics
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,9 @@ from stillopen.register.serve import begin_mirror
 from stillopen.register.session import Session
 from stillopen.register.store.journal import FILE, Journal
 from stillopen.register.store.mirror_files import files_of, mirror_in, read_mirror
+from stillopen.register.syncer.engine import Engine
 from stillopen.register.till import Till
+from stillopen.register.usecases.activate import take_activation
 from stillopen.register.usecases.inspect_journal import export_lines, verify_journal
 from stillopen.register.usecases.recover import recover
 from stillopen.register.usecases.status import status
@@ -23,6 +26,7 @@ from stillopen.register.web.view_line import line_view
 from stillopen.sync.journalfile import read_lines
 from stillopen.sync.messages import Ack
 from tests.register.selling import one_sale
+from tests.register.test_activation import answer
 
 
 @pytest.fixture
@@ -182,6 +186,22 @@ def test_a_dead_disk_is_made_again_from_the_mirror(
     with pytest.raises(DomainError) as refused:
         recover(tmp_path, tmp_path / "newer")
     assert refused.value.code == "no_mirror"
+
+
+@pytest.mark.parametrize("label", ["", "b", "x1234"])
+def test_a_recovered_epoch_goes_on_under_its_label(
+    mirrored: Till, session: Session, stick: Path, tmp_path: Path, label: str
+) -> None:
+    """Said without it, the Back Office would take back the letter that it gave."""
+    old = mirrored.journal.head().epoch
+    mirrored.journal.identity.label_epoch(label, old)
+    assert one_sale(mirrored, session).receipt.number == f"S1-R1{label}-000001"
+    recover(stick, tmp_path / "new")
+    with closing(Till.open(tmp_path / "new")) as till:
+        take_activation(till, "https://shop.example", answer(), False)
+        outlook = Engine(till).outlook()
+        assert (outlook.epoch, outlook.former, outlook.label) == (old, True, label)
+        assert [e.label for e in till.journal.identity.epochs()] == [label, "b"]
 
 
 def test_a_folder_that_cannot_be_written_to_is_refused(till: Till, tmp_path: Path) -> None:

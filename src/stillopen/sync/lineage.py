@@ -279,6 +279,12 @@ def free_label(given: Collection[str]) -> str:
     return next(x for x in map(server_label, count(len(given))) if x not in given)
 
 
+def label_in(number: str, register: str) -> str | None:
+    """Of a receipt of ``register`` (S1-R1): ``S1-R1b-000007`` → ``b``; None where it bears another name."""
+    start, _, _ = number.rpartition("-")
+    return start.removeprefix(register) if start.startswith(register) else None
+
+
 def is_label(text: str) -> bool:
     """Whether ``text`` can be a label: what a register says of itself goes into a column."""
     return len(text) <= MAX_LABEL and text.isascii() and (text.isalnum() or not text)

@@ -24,6 +24,7 @@ from stillopen.backoffice.ingest.sql import engine
 from stillopen.domain.errors import DomainError
 from stillopen.sync.chain import GENESIS
 from stillopen.sync.journalfile import Read, decoded, read_lines
+from stillopen.sync.lineage import label_in
 from stillopen.sync.messages import (
     PROTOCOL_MAX,
     PROTOCOL_MIN,
@@ -160,7 +161,7 @@ def _survey(file: Path, revive: Callable[[UUID], Register] | None) -> _Survey:
             epoch=epoch,
             head_seq=end.entry.seq,
             head_hash=end.entry.hash,
-            label=_label(numbers.get(epoch, ""), register),
+            label=label_in(numbers.get(epoch, ""), str(register)),
         )
         for epoch, end in ends.items()
     }
@@ -173,13 +174,6 @@ def _number(payload: bytes) -> str:
         return msgspec.json.decode(payload, type=_Numbered).number
     except msgspec.DecodeError:
         return ""
-
-
-def _label(number: str, register: Register) -> str | None:
-    """``S1-R1b-000007`` → ``b``; None where nothing was printed, or under another name of the register."""
-    start, _, _ = number.rpartition("-")
-    own = str(register)
-    return start.removeprefix(own) if start.startswith(own) else None
 
 
 def _register(names: dict[str, int], revive: Callable[[UUID], Register] | None) -> Register:

@@ -195,6 +195,14 @@ class EntryStore:
                 return int(row[0]) if row[1] == number else None
         return None
 
+    def first_number(self, epoch: str) -> str:
+        """Of the receipts of ``epoch`` that are here; empty without any."""
+        row = self._db.one(
+            "SELECT receipt FROM entry WHERE epoch = ? AND receipt IS NOT NULL ORDER BY seq LIMIT 1",
+            epoch,
+        )
+        return str(row[0]) if row else ""
+
     def last_sale(self) -> tuple[EntryRow, bytes] | None:
         return self._find("receipt IS NOT NULL ORDER BY rowid DESC")
 

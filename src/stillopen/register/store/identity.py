@@ -81,14 +81,13 @@ class IdentityStore:
             for name in ("epochs", "head", "counters", "unsent"):
                 self._db.forget(name)
 
-    def label_epoch(self, label: str) -> None:
-        """Take the label that the server gave to the epoch in force."""
-        epoch = self.epoch()
-        if epoch is None or epoch.label == label:
+    def label_epoch(self, label: str, epoch: str) -> None:
+        """Take the label that the server gave to ``epoch``, or that its receipts bear."""
+        if any(present.id == epoch and present.label == label for present in self.epochs()):
             return
         with self._db.transaction():
             self._db.forget("epochs")
-            self._db.execute("UPDATE epoch SET label = ? WHERE id = ?", label, epoch.id)
+            self._db.execute("UPDATE epoch SET label = ? WHERE id = ?", label, epoch)
 
     def _read_identity(self) -> Identity | None:
         row = self._db.one("SELECT body FROM identity")

@@ -12,7 +12,7 @@ from stillopen.register.asking import NoAnswer, Short, TooLong, ask
 from stillopen.register.keys import save_device
 from stillopen.register.store.identity import Identity
 from stillopen.register.till import Till
-from stillopen.register.usecases.new_epoch import take_label
+from stillopen.register.usecases.new_epoch import name_former, take_label
 from stillopen.sync.codec import BadMessage, pack, unpack
 from stillopen.sync.messages import ActivateAnswer, ActivateRequest, Refusal
 
@@ -139,6 +139,7 @@ def take_activation(till: Till, url: str, answer: ActivateAnswer, insecure_http:
     with till.change("link", "activated"):
         if epoch := till.journal.identity.epoch():
             take_label(till, epoch.id, answer.epoch_label)
+        name_former(till, f"{answer.store_code}-{answer.register_name}")
         till.journal.identity.save(identity)
         till.journal.sending.update(
             nonce=answer.nonce, server_epoch=answer.server_epoch, stopped=""

@@ -2,7 +2,7 @@
 
 from stillopen.register.store.identity import Epoch
 from stillopen.register.till import Till
-from stillopen.sync.lineage import local_label
+from stillopen.sync.lineage import is_label, label_in, local_label
 
 
 def begin_epoch(till: Till) -> Epoch:
@@ -22,4 +22,15 @@ def take_label(till: Till, epoch: str, label: str) -> None:
     those that follow them."""
     present = till.journal.identity.epoch()
     if present is not None and present.id == epoch and not till.journal.receipts_made():
-        till.journal.identity.label_epoch(label)
+        till.journal.identity.label_epoch(label, epoch)
+
+
+def name_former(till: Till, register: str) -> None:
+    """Former epochs that were made again from a mirror: their label is what their receipts bear. Without it
+    the Back Office would take back the one that it gave. ``register`` is the name in receipt numbers (S1-R1)."""
+    identity = till.journal.identity
+    for epoch in identity.epochs()[:-1]:
+        number = till.journal.entries.first_number(epoch.id)
+        label = label_in(number, register)
+        if not epoch.label and label and is_label(label):
+            identity.label_epoch(label, epoch.id)

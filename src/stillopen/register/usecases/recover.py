@@ -1,6 +1,5 @@
 """A till whose disk died: its journal, made again from the mirror, so that what was unsent is sent."""
 
-import re
 import secrets
 from contextlib import closing
 from datetime import UTC, date, datetime
@@ -23,7 +22,6 @@ from stillopen.sync.journalfile import decoded
 from stillopen.sync.lineage import local_label
 from stillopen.sync.messages import Ack
 
-_LOCAL_LABEL = re.compile(r"x[0-9]{4}(?=-[0-9]+$)")
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 _Run = list[tuple[str, StoredEntry, tuple[int, bytes] | None]]
@@ -76,20 +74,14 @@ def _take(journal: Journal, run: _Run) -> None:
     """One epoch. The mirror began behind what had arrived, so that counts as acknowledged."""
     epoch, _, anchor = run[0]
     drafts = [_draft(epoch, entry) for _, entry, _ in run]
-    journal.identity.begin_epoch(Epoch(id=epoch, label=_label(drafts), machine=""))
+    # What stands in its numbers is told from the register's name, at the activation (name_former).
+    journal.identity.begin_epoch(Epoch(id=epoch, label="", machine=""))
     assert anchor is not None
     if anchor[0]:
         journal.entries.set_anchor(epoch, *anchor)
         journal.sending.set_ack(Ack(epoch, *anchor))
     for (_, entry, _), draft in zip(run, drafts, strict=True):
         journal.entries.insert(draft, epoch, entry)
-
-
-def _label(drafts: list[Draft]) -> str:
-    """What this till printed in its numbers by itself; another label is known to the Back Office."""
-    numbers = (draft.receipt for draft in drafts if draft.receipt)
-    found = _LOCAL_LABEL.search(next(numbers, ""))
-    return found[0] if found else ""
 
 
 def _draft(epoch: str, entry: StoredEntry) -> Draft:
