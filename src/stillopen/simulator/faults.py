@@ -252,9 +252,10 @@ class Faults:
         if node is None or self._copies >= 2:
             return
         self._copies += 1
+        number = 1 + sum("copy" in name for name in self.fleet.nodes)  # of earlier days, too
         same = self.world.chance(0.5)
         self.world.fault("clone_same_machine" if same else "clone_other_machine")
-        copy = self.fleet.copy(node.name, f"{node.name}copy{self._copies}", same)
+        copy = self.fleet.copy(node.name, f"{node.name}copy{number}", same)
         copy.wire.weather = self._weather()
         self.keep_selling(copy)
 

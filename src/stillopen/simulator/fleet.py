@@ -65,6 +65,7 @@ class Fleet:
         return node
 
     def _node(self, name: str, position: str) -> RegisterNode:
+        assert name not in self.nodes, f"two tills are called {name}"
         node = RegisterNode(self.world, self.server, name, position)
         node.heard.append(partial(self._heard, node))
         node.stumbled.append(partial(self._stumbled, node))
