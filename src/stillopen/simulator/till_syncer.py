@@ -23,6 +23,12 @@ _BUSY, _UNWELCOME = 60.0, 600.0  # most seconds between tries when refused again
 QUIET = (1800.0, 7200.0)  # seconds from one look whether a poll would bring something to the next
 
 
+def longest_wait(status: int, refusals: int) -> float:
+    """Most seconds until a till tries again that was refused so often in a row."""
+    most = _BUSY if status == 503 else _UNWELCOME
+    return min(most, 2.0 ** min(refusals, 10))  # a till that nobody knows any more asks for days
+
+
 class TillSyncer(TillProcess):
     """``heard`` and ``stumbled`` are told of each answer that was carried out, or only half-way."""
 
@@ -194,8 +200,7 @@ class TillSyncer(TillProcess):
             self.say(f"← request {number} is refused: {answer.code}")
             self.engine.failed()
             self._refusals += 1
-            most = _BUSY if answer.status == 503 else _UNWELCOME
-            wait = self.world.rng.uniform(0.0, min(most, 2.0**self._refusals))
+            wait = self.world.rng.uniform(0.0, longest_wait(answer.status, self._refusals))
             self._again(wait + (answer.retry_after or 0.0))
 
     def _hear(self, number: int, body: bytes) -> None:
