@@ -152,6 +152,11 @@ def test_days_are_business_days_and_times_are_half_open(
     assert found(**{"from": "2026-03-03"}) == [third]
     assert found(**{"from": "2026-03-03T02:30:00Z", "to": "2026-03-03T09:00:00Z"}) == [late]
     assert found(**{"from": "2026-03-03T03:30:00+01:00"}) == [third, late]
+    assert found(**{"from": "2026-03-03T03:30:00+01:00", "to": "9999-12-31T23:59:59Z"}) == [
+        third,
+        late,
+    ]
+    assert found(**{"from": "9999-12-31T00:00:00Z"}) == []
     assert found(to="2026-03-03T03:30:00 01:00") == [first]
 
 

@@ -195,6 +195,7 @@ def test_an_exception_can_be_tried_again(market: Market, seller: Seller, api: Ap
 def test_health_needs_no_token(market: Market) -> None:
     for address in ("/healthz", "/api/v1/healthz"):
         assert read(Client().get(address))["status"] == "ok"  # type: ignore[arg-type]
+        assert Client().head(address).status_code == 200
 
 
 def test_health_without_a_database(market: Market) -> None:

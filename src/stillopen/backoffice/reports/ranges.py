@@ -1,7 +1,7 @@
 """Time ranges as people and programs give them: a day (the business day) or a moment (RFC 3339)."""
 
 import re
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TypeVar
 
 from django.db.models import Model, Q, QuerySet
@@ -26,9 +26,9 @@ def parse_bound(text: str, name: str) -> Bound | None:
         if len(text) == 10:
             return date.fromisoformat(text)
         moment = datetime.fromisoformat(_LOST_PLUS.sub(r"\1+\2", text))
-        if moment.tzinfo is not None and 1 < moment.year < 9999:
-            return moment
-    except ValueError:
+        if moment.tzinfo is not None and moment.year > 1:
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         pass
     raise DomainError(
         "bad_date",

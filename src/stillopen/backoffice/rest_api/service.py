@@ -14,6 +14,14 @@ from stillopen.backoffice.rest_api.schemas import ErrorOut, HealthOut
 router = Router(tags=["service"])
 
 
+# Uptime checks often ask for the head alone.
+@router.api_operation(
+    ["HEAD"],
+    "/healthz",
+    auth=None,
+    response={200: HealthOut, 503: ErrorOut},
+    include_in_schema=False,
+)
 @router.get(
     "/healthz", auth=None, response={200: HealthOut, 503: ErrorOut}, summary="Does it answer?"
 )

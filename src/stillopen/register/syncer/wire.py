@@ -257,4 +257,4 @@ def _unsent(connection: socket.socket) -> int:
 
 
 def _seconds(retry_after: str) -> float | None:
-    return float(retry_after) if retry_after.isdigit() else None
+    return float(retry_after) if retry_after.isdecimal() else None
