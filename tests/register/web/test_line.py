@@ -42,7 +42,7 @@ def sell_one(page: Page) -> None:
 
 
 def places(page: Page) -> list[object]:
-    parts = ("#work", "#search", ".who", ".nav a[href='/settings']")
+    parts = ("#work", "#search", ".who", "#indicator", ".nav a[href='/settings']")
     return [page.locator(x).bounding_box() for x in parts]
 
 
@@ -69,6 +69,26 @@ def test_the_line_is_shown_the_moment_it_changes(
     assert places(page) == place  # nothing slides
     served.line(LineState.CONNECTED)
     expect(page.locator("#indicator .green")).to_be_visible(timeout=SOON)
+
+
+@pytest.mark.parametrize("errored", [0, 2, 345])
+def test_no_state_is_wider_than_its_place(page: Page, served: Served, errored: int) -> None:
+    open_till(page, served)  # two entries wait to be sent
+    place = places(page)
+    held = [
+        NotApplied(seq=1, id=str(n), status="quarantined", code="bad_hash") for n in range(errored)
+    ]
+    served.till.journal.sending.replace_not_applied(held)
+    mark = page.locator("#indicator .indicator")
+    for state in LineState:
+        served.line(state)
+        shown = "sending" if state is LineState.CONNECTED else state.value
+        expect(mark).to_have_attribute("data-state", shown, timeout=SOON)
+        expect(mark).to_contain_text(f"{errored} errored" if errored else "", timeout=SOON)
+        cut = page.evaluate("""() => [...document.querySelectorAll(".top *")]
+            .filter((e) => e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).display !== "inline")
+            .map((e) => e.className + e.textContent)""")
+        assert (state, places(page), cut) == (state, place, [])
 
 
 def test_offline_says_how_much_is_held(page: Page, served: Served) -> None:
