@@ -28,6 +28,7 @@ def test_each_branch_has_its_own_shift(market: Market, api: Api) -> None:
     copy.sell(700)
     copy.add("cash_movement", Moved(kind=CashKind.PAY_IN, amount=50))
     copy.send()
+    carried_on(market, till, copy)
     copy.close_shift(z_number=1, counted=10_000, difference=0)
     copy.send()
     till.nonce = copy.nonce
@@ -54,6 +55,15 @@ def test_each_branch_has_its_own_shift(market: Market, api: Api) -> None:
     told = ExceptionItem.objects.get(code="shift_closed_twice")
     assert "both Z reports stand" in told.message
     pages(market, opened, copy.epoch)
+
+
+def carried_on(market: Market, till: Till, copy: Till) -> None:
+    """Its opening is in the other branch: the register's page says so, and when that was."""
+    client = Client()
+    client.force_login(market.user)
+    page = client.get(f"/registers/{till.register.id}").content.decode()
+    link = rf'/shifts/{till.shift}\?branch={copy.epoch}">Carried on, opened 2 Mar (2026 )?12:00<'
+    assert re.search(link, page)
 
 
 def pages(market: Market, shift: Shift, branch: str) -> None:

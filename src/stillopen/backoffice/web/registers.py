@@ -18,10 +18,17 @@ from stillopen.backoffice.reports.journals import (
 )
 from stillopen.backoffice.reports.paging import read_page
 from stillopen.backoffice.reports.registers import LiveRegister, live_registers
-from stillopen.backoffice.reports.shifts import NEWEST_SHIFTS, find_shifts
+from stillopen.backoffice.reports.shifts import (
+    NEWEST_SHIFTS,
+    continued,
+    find_shifts,
+    key_of,
+    labels_of,
+)
 from stillopen.backoffice.web.access import Viewer, page
 from stillopen.backoffice.web.fields import parse_id, required, typed, typed_seconds
 from stillopen.backoffice.web.frame import show
+from stillopen.backoffice.web.shifts import shift_address
 from stillopen.domain.errors import DomainError
 from stillopen.domain.permission import Permission
 
@@ -51,6 +58,10 @@ def _show(
         till=till,
         register=till.register,
         shifts=recent.rows,
+        others=continued(viewer.sight, recent.rows),
+        labels=labels_of(viewer.sight, recent.rows),
+        key_of=key_of,
+        shift_address=shift_address,
         journals=journals(till.register),
         formers=former_devices(till.register),
         strange=strange_machine(till.register),
