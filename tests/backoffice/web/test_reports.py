@@ -199,4 +199,5 @@ def test_words() -> None:
     assert words.ago(now + timedelta(minutes=5)) == "0 s ago"
     assert words.when(datetime(2020, 3, 2, 12, tzinfo=UTC), "Europe/Berlin") == "2 Mar 2020 13:00"
     assert words.clock(NOON, "America/New_York") == "07:00"
-    assert words.round_money(100_000, "EUR") == "€1,000"
+    assert words.round_money(50_000, "EUR") == "€500"
+    assert words.round_money(150_000_000, "EUR") == "€1.5M"

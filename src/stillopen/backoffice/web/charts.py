@@ -8,15 +8,14 @@ from stillopen.domain.money import minor_digits
 
 HEIGHT = 210
 _BOTTOM, _TOP = 26, 12
-#: Percent of the width that the scale takes; across, all is in percent, so that letters keep their size.
-LEFT = 9.0
 _FEWEST = 8  # hours that are shown
 _BAR = 0.5  # of an hour's place; the bar of a week ago stands a little behind today's
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One hour: edges, middle and width in percent; tops and heights in pixels."""
+    """One hour: edges, middle and width in percent, so that letters keep their size; tops and heights in
+    pixels."""
 
     hour: int
     middle: float
@@ -35,7 +34,6 @@ class HourChart:
 
     height: int
     base: int
-    left: float
     bars: list[Bar]
     lines: list[tuple[float, int]]
 
@@ -45,13 +43,13 @@ def hour_chart(hours: Sequence[Hour], currency: str) -> HourChart:
     hours = [*hours, *_hours_to_come(hours)]
     base = HEIGHT - _BOTTOM
     step = scale_step(max((max(h.total, h.before) for h in hours), default=0), currency)
-    slot = (100 - LEFT) / max(len(hours), 1)
+    slot = 100 / max(len(hours), 1)
 
     def height(amount: int) -> float:
         return round(max(amount, 0) / (step * 4) * (base - _TOP), 1)
 
     def bar(place: int, h: Hour) -> Bar:
-        edge = LEFT + place * slot
+        edge = place * slot
         return Bar(
             hour=h.hour,
             middle=round(edge + slot / 2, 2),
@@ -67,7 +65,6 @@ def hour_chart(hours: Sequence[Hour], currency: str) -> HourChart:
     return HourChart(
         height=HEIGHT,
         base=base,
-        left=LEFT,
         bars=[bar(place, h) for place, h in enumerate(hours)],
         lines=[(base - height(step * i), step * i) for i in range(1, 5)],
     )

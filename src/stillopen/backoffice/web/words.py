@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from babel.dates import format_date, format_datetime
-from babel.numbers import format_currency, format_decimal
+from babel.numbers import format_compact_currency, format_currency, format_decimal
 from django.utils import timezone
 
 from stillopen.backoffice.reports.registers import State
@@ -26,9 +26,9 @@ def money(amount: int | None, currency: str) -> str:
 
 
 def round_money(amount: int, currency: str) -> str:
-    """Whole major units for the scale of a chart: ``€1,000``."""
+    """Whole major units for the scale of a chart: ``€500``, ``€20K``, ``€1.5M``."""
     whole = to_major(amount, currency)
-    return format_currency(whole, currency, format="¤#,##0", locale=LOCALE, currency_digits=False)
+    return format_compact_currency(whole, currency, locale=LOCALE, fraction_digits=1)
 
 
 def seconds(value: float) -> str:
