@@ -19,6 +19,11 @@ def money(amount: int, currency: str) -> str:
     )
 
 
+def figures(amount: int, currency: str) -> str:
+    """``123450, "EUR"`` → ``1,234.50``."""
+    return f"{to_major(amount, currency):,.{minor_digits(currency)}f}"
+
+
 def clock_time(local: datetime) -> str:
     """``14:02``"""
     return format_time(local, "HH:mm", locale=LOCALE)
@@ -31,4 +36,4 @@ def date_time(local: datetime) -> str:
 
 def counted(number: int, one: str, many: str) -> str:
     """``1 sale``, ``3 sales``."""
-    return f"{number} {one if number == 1 else many}"
+    return f"{number:,} {one if number == 1 else many}"

@@ -6,6 +6,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from stillopen.register.linkview import LineState
+from stillopen.sync import records
+from tests.register import shop
 from tests.register.web.conftest import (
     CODES,
     Serve,
@@ -13,7 +15,9 @@ from tests.register.web.conftest import (
     burst,
     key_in,
     open_till,
+    products,
     setting,
+    sign_in,
     tap_digits,
 )
 from tests.support.browser import DESK, TILL
@@ -118,6 +122,49 @@ def test_the_order_screen_fits_in_all_its_states(screen: Page, served: Served) -
     check(screen)
     screen.get_by_role("button", name="Yes, take").click()
     expect(screen.locator("#paid")).to_be_visible()
+    check(screen)
+
+
+LONG = "Stone-oven sourdough bread with pumpkin seeds, sliced, from the organic mill, 1250 g"
+ONE_WORD = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"
+
+
+def test_long_names_and_large_amounts_fit(screen: Page, serve: Serve) -> None:
+    goods = products() | {
+        "p-1": shop.product("A001", LONG, 123_456_789, [CODES[0]], picture="coffee"),
+        "p-2": shop.product("A002", ONE_WORD, 99_999_999, [CODES[1]], picture="coffee"),
+    }
+    served = serve(shop.Setting(products=goods))
+    owner = records.EmployeeRecord(
+        code="9",
+        name="Maximiliane-Alexandrina",
+        last_name=ONE_WORD,
+        role="role-Administrator",
+        pin_hash=shop.pin_hash(shop.PIN),
+    )
+    store = records.StoreSettings(code="S1", name=LONG, timezone="Europe/Berlin")
+    shop.change(served.till, (shop.SCOPES[1], shop.STORE, store), (shop.SCOPES[1], "e-9", owner))
+    sign_in(screen, served, "Maximiliane-Alexandrina")
+    tap_digits(screen, "123456789")
+    check(screen)
+    screen.get_by_role("button", name="Open register").click()
+    expect(screen.locator(".tile").first).to_be_visible()
+    for code in CODES[:3]:
+        burst(screen, code)
+    expect(screen.locator(".cl")).to_have_count(3)
+    check(screen)
+    search = screen.locator("#search").bounding_box()
+    assert search and search["width"] > 180
+    screen.locator(".cl .open").first.click()
+    expect(screen.get_by_role("button", name="Set quantity")).to_be_in_viewport(ratio=1)
+    screen.locator("#pay").click()
+    expect(screen.locator("#due")).to_be_visible()
+    check(screen)
+    tap_digits(screen, "999999999")
+    screen.get_by_role("button", name="Cash", exact=True).click()
+    expect(screen.locator("#paid .amount")).to_be_visible()
+    check(screen)
+    screen.goto(f"{served.url}/receipts/S1-R1-000001")
     check(screen)
 
 

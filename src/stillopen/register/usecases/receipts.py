@@ -5,7 +5,6 @@ from datetime import date, datetime
 import msgspec
 
 from stillopen.domain.errors import DomainError
-from stillopen.domain.money import format_plain
 from stillopen.domain.permission import Permission
 from stillopen.domain.receipt import Receipt
 from stillopen.register.session import Session
@@ -14,6 +13,7 @@ from stillopen.register.store.live import SharedRow
 from stillopen.register.till import Till
 from stillopen.register.usecases.purge import is_purged
 from stillopen.register.usecases.record import open_shift_id, record
+from stillopen.register.wording import figures
 from stillopen.sync.facts import ReceiptReprinted, decode_body, decode_payload
 
 
@@ -162,8 +162,8 @@ def last_sale_sentence(till: Till) -> str | None:
         return None
     receipt = last.receipt
     currency = receipt.rules.currency
-    paid = format_plain(receipt.total + receipt.rounding, currency)
-    change = format_plain(receipt.change, currency)
+    paid = figures(receipt.total + receipt.rounding, currency)
+    change = figures(receipt.change, currency)
     return f"Last sale {receipt.number}: {paid} paid, change {change}"
 
 

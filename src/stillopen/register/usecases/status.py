@@ -161,7 +161,7 @@ def _word(state: str, line: LineState, unsent: Unsent, held: Counter[str]) -> st
         return "Synced"
     if state == "sending":
         if unsent.count:
-            return f"Sending {unsent.count}"
+            return f"Sending {unsent.count:,}"
         if held["quarantined"]:
             return f"{held['quarantined']} errored"
         return f"{held['waiting']} waiting" if held["waiting"] else "Syncing"

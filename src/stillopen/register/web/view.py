@@ -16,7 +16,7 @@ from stillopen.domain.discount import Discount, DiscountKind
 from stillopen.domain.money import minor_digits, to_major
 from stillopen.domain.quantity import format_quantity
 from stillopen.register.till import Till
-from stillopen.register.wording import LOCALE, money
+from stillopen.register.wording import LOCALE, figures, money
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -26,8 +26,7 @@ HTMX = Path(str(files("django_htmx"))) / "static" / "django_htmx" / "htmx-2.min.
 
 def plain(amount: int, currency: str) -> str:
     """Minor units to ``1,234.50``; a true minus sign."""
-    text = f"{to_major(amount, currency):,.{minor_digits(currency)}f}"
-    return text.replace("-", "−")
+    return figures(amount, currency).replace("-", "−")
 
 
 def cash(amount: int, currency: str) -> str:

@@ -106,7 +106,7 @@ function afterSwap({ target }) {
   if (target.classList.contains("slot")) target.parentElement.classList.add("selected");
   const field = target.querySelector("[autofocus]") || target.querySelector("[data-kind]");
   field?.focus({ preventScroll: true });
-  if (field) target.parentElement?.scrollIntoView({ block: "nearest" });
+  if (field) for (const part of [target.parentElement, target]) part.scrollIntoView({ block: "nearest" });
 }
 
 function begin() {
