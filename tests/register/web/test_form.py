@@ -168,6 +168,29 @@ def test_long_names_and_large_amounts_fit(screen: Page, serve: Serve) -> None:
     check(screen)
 
 
+def test_by_keys_alone_the_focus_goes_into_what_opens_and_back(page: Page, served: Served) -> None:
+    open_till(page, served)
+    burst(page, CODES[0])
+    expect(page.locator(".cl")).to_have_count(1)
+    page.get_by_role("button", name="More…").press("Enter")
+    expect(page.get_by_role("button", name="Back", exact=True)).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Discount on the sale")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Discount", exact=True)).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.locator(".tile").first).to_be_visible()
+    menu = page.locator("details.menu > summary")
+    menu.press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Clear cache")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(menu).to_be_focused()
+    page.goto(f"{served.url}/settings/deactivate")
+    page.keyboard.press("Escape")
+    page.wait_for_url("**/settings")
+
+
 def test_the_count_fills_the_amount_and_the_z_shows_the_difference(
     page: Page, served: Served
 ) -> None:

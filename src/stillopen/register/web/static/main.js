@@ -107,6 +107,7 @@ function afterSwap({ target }) {
   const field = target.querySelector("[autofocus]") || target.querySelector("[data-kind]");
   field?.focus({ preventScroll: true });
   if (field) for (const part of [target.parentElement, target]) part.scrollIntoView({ block: "nearest" });
+  else target.querySelector("[data-panel] [data-back]")?.focus(); // Tab goes on into the panel from there
 }
 
 function begin() {

@@ -58,7 +58,7 @@ function park() {
 
 function back() {
   if ($("#unknown")?.firstElementChild) ignore();
-  else if ($("details[open]")) $("details[open]").removeAttribute("open");
+  else if ($("details[open]")) closeMenu($("details[open]"));
   else if (cart()?.querySelector("[data-editor]")) closeEditors();
   else if ($("[data-panel] [data-back]")) showTiles();
   else if ($("#search")?.value) clearSearch();
@@ -68,6 +68,13 @@ function back() {
     return false;
   }
   return true;
+}
+
+/** Who went into it by keys stands on its button again. */
+function closeMenu(details) {
+  const inside = details.contains(document.activeElement);
+  details.removeAttribute("open");
+  if (inside) details.querySelector("summary").focus();
 }
 
 /** Arrows walk over tiles, lines of the sale and other large buttons, wherever they stand. */
