@@ -36,6 +36,8 @@ def test_a_price_by_keyboard_from_search_to_publish(signed_in: Page, market: Mar
     price.fill("dear")
     price.press("Enter")
     expect(page.get_by_role("alert")).to_contain_text("write digits")
+    price.fill("1234567.89")
+    assert price.evaluate("(field) => field.scrollWidth <= field.clientWidth")
     price.fill("3,80")
     price.press("Enter")
     expect(page.get_by_text("price 3.50 → 3.80")).to_be_visible()

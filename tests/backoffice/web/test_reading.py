@@ -244,7 +244,7 @@ def test_registers_say_what_they_said_last(market: Market, owner: Visitor) -> No
     )
     assert "S1-R2 Not activated last contact never" in page
     detail = text(owner.get(f"/registers/{seller.register.id}"))
-    assert "All 1 entries of its journal have been received." in detail
+    assert "Its whole journal is here: 1 entry." in detail
     owner.get("/registers/00000000-0000-0000-0000-000000000000", 404)
 
 
