@@ -1,7 +1,7 @@
 """Mistakes that were made in other systems, as small patches of ours. The simulator must find each."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import django.db
 import msgspec
@@ -129,16 +129,23 @@ def remembered_is_true(patch: Patch) -> None:
     patch.setattr(receive.Exchange, "_lock", lock)
 
 
-#: mutant → (numbers of the invariants that may find it, within how many seeds, the faults that are drawn; all
-#: where none are named)
-MUTANTS: dict[Callable[[Patch], None], tuple[set[int], int, tuple[str, ...]]] = {
-    naive_cursor: ({3, 8}, 40, ("server_backup_and_restore", "both_restored")),
-    ack_before_commit: ({2}, 1, ()),
-    cursor_before_rows: ({3}, 40, ()),
-    epoch_reused: ({5}, 40, ("stale_restore", "clone")),
-    dedupe_by_number: ({1, 4}, 40, ("stale_restore", "clone")),
-    trouble_quarantined: ({7}, 40, ("server_io_error", "server_full_disk")),
-    balance_by_ack: ({4}, 10, ()),
-    purge_by_ack: ({1}, 10, ("purge",)),
-    remembered_is_true: ({8, 9}, 40, ("moved", "second_process")),
+class Caught(NamedTuple):
+    """By which invariants, within how many seeds, with which faults (none: all), in how large a fleet."""
+
+    invariants: set[int]
+    within: int
+    only: tuple[str, ...] = ()
+    registers: int = 2
+
+
+MUTANTS: dict[Callable[[Patch], None], Caught] = {
+    naive_cursor: Caught({3, 8}, 40, ("server_backup_and_restore", "both_restored")),
+    ack_before_commit: Caught({2}, 1),
+    cursor_before_rows: Caught({3}, 40),
+    epoch_reused: Caught({5}, 40, ("stale_restore", "clone")),
+    dedupe_by_number: Caught({1, 4}, 40, ("stale_restore", "clone")),
+    trouble_quarantined: Caught({7}, 40, ("server_io_error", "server_full_disk"), registers=4),
+    balance_by_ack: Caught({4}, 10),
+    purge_by_ack: Caught({1}, 10, ("purge",)),
+    remembered_is_true: Caught({8, 9}, 40, ("moved", "second_process")),
 }

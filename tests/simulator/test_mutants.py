@@ -16,10 +16,11 @@ def test_it_is_caught(
     monkeypatch: pytest.MonkeyPatch,
     mutant: Callable[[pytest.MonkeyPatch], None],
 ) -> None:
-    invariants, within, only = MUTANTS[mutant]
+    invariants, within, only, registers = MUTANTS[mutant]
+    plan = Plan(registers=registers, only=only)
     mutant(monkeypatch)
     for seed in range(1, within + 1):
-        result = simulator.run(seed, Plan(registers=2, only=only))
+        result = simulator.run(seed, plan)
         if result.violation:
             number = re.match(r"invariant (\d)", result.violation)
             assert number and int(number[1]) in invariants, result.violation

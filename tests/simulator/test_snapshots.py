@@ -20,14 +20,14 @@ def test_whatever_happens_to_a_file_what_is_shown_is_one_snapshot(
     plan = Plan(registers=3, sales=1, only=WITH_FILES, transcript=True)
     happened: Counter[str] = Counter()
     said: list[str] = []
-    for seed in range(1 + 15 * part, 16 + 15 * part):
+    for seed in range(1 + 10 * part, 11 + 10 * part):
         result = simulator.run(seed, plan)
         assert not result.violation, f"{plan.command(seed)}: {result.violation}"
         happened.update(result.faults)
         said += result.transcript
     fetched = [line for line in said if "fetches a snapshot" in line]
     in_parts = [line for line in said if "answer for bytes" in line or "bytes 1500–" in line]
-    assert len(fetched) > 15 * 3  # each till once, and some again
+    assert len(fetched) > 10 * 3  # each till once, and some again
     assert in_parts
     assert happened["unflushed_files_cut"] and happened["snapshots_deleted"]
 
@@ -44,10 +44,10 @@ def test_on_a_line_with_a_long_round_trip_sales_do_not_keep_a_file_away(
     monkeypatch.setattr(faults.Faults, "_weather", lambda _: slow)
     plan = Plan(registers=2, sales=40, only=("cache_cleared",), transcript=True)
     fetched, refused = 0, 0
-    for seed in range(1, 6):
+    for seed in range(1, 4):
         result = simulator.run(seed, plan)
         assert not result.violation, f"{plan.command(seed)}: {result.violation}"
         fetched += sum("fetches a snapshot" in line for line in result.transcript)
         refused += sum("stale_nonce" in line for line in result.transcript)
-    assert fetched > 10
+    assert fetched > 6
     assert refused < 3 * fetched, (refused, fetched)
