@@ -146,10 +146,11 @@ class Wire:
         return b"".join(parts)
 
     def is_sending(self) -> bool:
-        """Whether the other end took in bytes of ours since the last call: a slow upload is a sign of life."""
+        """Whether the other end took in bytes of ours since the last call, and there are more: a slow upload is
+        a sign of life. The last of a request is none, which whatever stands before a dead line takes in, too."""
         before, self._unsent = self._unsent, sum(_unsent(s) for s in self._sockets)
         self._sockets = {s for s in self._sockets if s.fileno() >= 0}
-        return self._unsent < before
+        return 0 < self._unsent < before
 
     async def probe(self) -> float:
         """Whether the Back Office answers at all; cheap, on a connection of its own. Returns the seconds of
