@@ -37,12 +37,13 @@ async def ask(url: str, content: bytes, loopback: bool, **headers: str) -> Short
                 "POST", url, content=content, headers={"Content-Type": CONTENT_TYPE} | headers
             ) as answer,
         ):
-            return Short(answer.status_code, await _read(answer))
+            return Short(answer.status_code, await read_short(answer))
     except (httpx.HTTPError, TimeoutError) as error:
         raise NoAnswer(type(error).__name__) from error
 
 
-async def _read(answer: httpx.Response) -> bytes:
+async def read_short(answer: httpx.Response) -> bytes:
+    """The whole body; :class:`TooLong` beyond :data:`MAX_SHORT` bytes."""
     body = b""
     async for part in answer.aiter_bytes():
         body += part

@@ -12,6 +12,9 @@ import msgspec
 from stillopen.domain.barcode import Carries
 from stillopen.domain.pricing import Price
 from stillopen.domain.totals import Rules
+from stillopen.sync.link import Thresholds
+
+_USUAL = Thresholds()
 
 
 class AccountSettings(
@@ -53,9 +56,9 @@ class RegisterSettings(
     name: str  # R1
     several_employees: bool = False  # sign out after each sale
     unblock: str | None = None  # a new value lifts a PIN block
-    yellow_after: float = 2.6  # seconds without a sign of life
-    red_after: float = 4.2
-    probe_every: float = 1.0
+    yellow_after: float = _USUAL.yellow_after  # seconds without a sign of life
+    red_after: float = _USUAL.red_after
+    probe_every: float = _USUAL.probe_every
 
 
 class TaxRateRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="tax_rate"):

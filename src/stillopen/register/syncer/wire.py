@@ -15,6 +15,7 @@ import certifi
 import httpx
 import msgspec
 
+from stillopen.register.asking import MAX_SHORT, TooLong, read_short
 from stillopen.register.syncer.engine import Prepared
 from stillopen.sync.codec import CONTENT_TYPE, MAX_MESSAGE
 from stillopen.sync.link import Cause
@@ -29,10 +30,9 @@ _PIECE = 256 * 1024  # of a snapshot file, written at a time
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 #: Of an HTTP message besides its body, about.
 _HEAD = 400
-#: No answer to an exchange is longer (packed it is at most a little larger than what it unpacks to), nor one
-#: of any other kind. What goes on beyond is no Back Office, and must not fill the till's memory.
+#: No answer to an exchange is longer: packed it is at most a little larger than what it unpacks to. Of those of
+#: any other kind register/asking.py says how long they are.
 _MAX_ANSWER = MAX_MESSAGE + 1024 * 1024
-_MAX_OTHER = 64 * 1024
 _PULSE = 256  # bytes; what drips more slowly than this in some seconds is no line
 
 
@@ -200,7 +200,7 @@ class Wire:
                 rest = b""
                 async for part in answer.aiter_bytes():
                     *lines, rest = (rest + part).split(b"\n")
-                    if len(rest) > _MAX_OTHER:
+                    if len(rest) > MAX_SHORT:
                         raise WireError(Cause.NONSENSE, answered=True)
                     for line in lines:
                         if event := _event(line):
@@ -236,12 +236,10 @@ class Wire:
 
 
 async def _read_short(answer: httpx.Response) -> bytes:
-    body = b""
-    async for part in answer.aiter_bytes():
-        body += part
-        if len(body) > _MAX_OTHER:
-            raise WireError(Cause.NONSENSE, answered=True)
-    return body
+    try:
+        return await read_short(answer)
+    except TooLong:
+        raise WireError(Cause.NONSENSE, answered=True) from None
 
 
 def _event(line: bytes) -> str:
